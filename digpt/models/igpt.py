@@ -1,0 +1,94 @@
+"""iGPT (Chen et al. 2020; as AIM for continuous targets): patches in raster order, causal.
+
+B images, N patches, D student width, C token width (or number of codes).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from digpt.models.clusters import block_causal_mask, resize_tokens
+from digpt.models.layers import EPS, initialise
+from digpt.models.losses import (
+    Losses,
+    Prediction,
+    TokenLoss,
+    check_global,
+    mean_loss,
+    token_loss,
+)
+from digpt.models.vit import ViT, build_vit
+from digpt.recipe import Recipe, Student
+
+
+class IGPT(nn.Module):
+    """From the class token, which starts the sequence, and all patches before it, each next patch's
+    token is predicted; from all patches but the last, also the teacher's global token."""
+
+    def __init__(
+        self, encoder: ViT, *, token_dim: int, token_loss: TokenLoss, has_global: bool, hidden: int
+    ) -> None:
+        super().__init__()
+        self.encoder, self.token_loss, self.has_global = encoder, token_loss, has_global
+        self.norm = nn.LayerNorm(encoder.dim, eps=EPS)
+        self.hidden = nn.Linear(encoder.dim, hidden)
+        self.predict = nn.Linear(hidden, token_dim)
+        self.predict_global = nn.Linear(hidden, token_dim) if has_global else None
+        places = encoder.grid_size[0] * encoder.grid_size[1]
+        self.mask: Tensor  # (N, N): a place sees itself and all before
+        mask = block_causal_mask(places, 1, with_class=False)
+        self.register_buffer("mask", mask, persistent=False)
+        initialise(self)
+
+    def forward(
+        self,
+        images: Tensor,
+        tokens: Tensor,
+        global_token: Tensor | None = None,
+        order: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        predictions: bool = False,
+    ) -> Losses:
+        """Losses of one batch, arguments as for D-iGPT; nothing is random, and the order is always
+        the raster's: `order` and `generator` are not used."""
+        check_global(global_token, self.has_global)
+        target = resize_tokens(tokens, self.encoder.grid_size).flatten(1, 2)  # (B, N, C)
+        x = F.gelu(self.hidden(self.norm(self.encode(images))))  # (B, N, hidden)
+        said = Prediction(
+            self.predict(x),  # (B, N, C): place i says what patch i is
+            self.predict_global(x[:, -1]) if self.predict_global is not None else None,
+        )
+        per_token = self.token_loss(said.patches, target)  # (B, N)
+        if said.global_token is None or global_token is None:
+            loss = mean_loss(per_token)
+        else:
+            loss = mean_loss(per_token, self.token_loss(said.global_token, global_token))
+        return Losses(loss, ar_loss=loss, ar_prediction=said if predictions else None)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Tokens (B, N, D) of the class token and all patches but the last."""
+        pixels = self.encoder.patches(images).flatten(1, 2)[:, :-1]
+        x = self.encoder.patch_embed(pixels) + self.encoder.positions[1:-1]  # (B, N - 1, D)
+        x = torch.cat([self.encoder.class_token(len(x)), x], dim=1)
+        return self.encoder.taps(x, (self.encoder.depth,), self.mask)[0]
+
+
+def build_igpt(
+    student: Student,
+    *,
+    token_dim: int,
+    codes: int | None,
+    grid_size: tuple[int, int],
+    has_global: bool,
+    recipe: Recipe,
+    loss: str | None = None,
+) -> IGPT:
+    """iGPT of a recipe's sizes; squared error (as AIM), or cross-entropy for codes."""
+    name = loss or ("mse" if codes is None else "cross-entropy")
+    return IGPT(
+        build_vit(student),
+        token_dim=codes or token_dim,
+        token_loss=token_loss(name, codes, recipe.label_smoothing),
+        has_global=has_global and codes is None,
+        hidden=int(student.decoder_dim * student.mlp_ratio),
+    )

@@ -1,0 +1,88 @@
+"""What a method's forward pass returns, and how far a predicted token is from its target."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from digpt.errors import UserError, pick
+
+TokenLoss = Callable[[Tensor, Tensor], Tensor]  # (..., C) and (..., C) or codes (...) -> (...)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Predicted tokens, as the loss compares them (before any unit-normalising)."""
+
+    patches: Tensor  # (B, n, C), or (B, K - 1, S, C) for D-iGPT in the image's cluster order
+    global_token: Tensor | None = None  # (B, C)
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Losses of one batch; what a method does not have is None. `loss` is what is minimised."""
+
+    loss: Tensor
+    ar_loss: Tensor | None = None
+    visible_loss: Tensor | None = None
+    ar_prediction: Prediction | None = None  # the predictions only on request
+    visible_prediction: Prediction | None = None
+    masked_prediction: Prediction | None = None
+
+
+def cosine(prediction: Tensor, target: Tensor) -> Tensor:
+    """2 - 2 cos of each token: 0 for the same direction, 4 for the opposite one."""
+    return 2 - 2 * F.cosine_similarity(prediction.float(), target.float(), dim=-1)
+
+
+def mse(prediction: Tensor, target: Tensor) -> Tensor:
+    """Squared error of each token, mean over channels."""
+    return (prediction.float() - target.float()).square().mean(dim=-1)
+
+
+def smooth_l1(prediction: Tensor, target: Tensor) -> Tensor:
+    """Huber loss of each token, mean over channels; meant for whitened tokens."""
+    return F.smooth_l1_loss(prediction.float(), target.float(), reduction="none").mean(dim=-1)
+
+
+def cross_entropy(prediction: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy of logits (..., codes) against codes (...), in nats."""
+    loss = F.cross_entropy(
+        prediction.float().flatten(0, -2),
+        target.flatten(),
+        reduction="none",
+        label_smoothing=label_smoothing,
+    )
+    return loss.view(target.shape)
+
+
+CONTINUOUS: dict[str, TokenLoss] = {"cosine": cosine, "mse": mse, "smooth-l1": smooth_l1}
+
+
+def token_loss(name: str, codes: int | None, label_smoothing: float = 0.0) -> TokenLoss:
+    """The loss of that name, if it suits the tokens: "cross-entropy" for codes, others not."""
+    if (name == "cross-entropy") != (codes is not None):
+        kind = "codes" if codes is not None else "continuous tokens"
+        allowed = "cross-entropy" if codes is not None else ", ".join(sorted(CONTINUOUS))
+        raise UserError(f"Loss {name!r} does not suit {kind}. Allowed: {allowed}.", field="loss")
+    if codes is not None:
+        return partial(cross_entropy, label_smoothing=label_smoothing)
+    return pick(CONTINUOUS, name, "loss")
+
+
+def mean_loss(per_token: Tensor, per_global: Tensor | None = None) -> Tensor:
+    """Mean over the tokens of all images; the global token (B,) counts as one more token."""
+    per_token = per_token.flatten(1)  # (B, n)
+    if per_global is not None:
+        per_token = torch.cat([per_token, per_global[:, None]], dim=1)
+    return per_token.mean()
+
+
+def check_global(global_token: Tensor | None, has_global: bool) -> None:
+    """Raise `UserError` unless a global token came exactly where the model predicts one."""
+    if (global_token is not None) != has_global:
+        says = "predicts a global token and got none" if has_global else "predicts no global token"
+        raise UserError(f"This model {says}: build it to suit the tokenizer.", field="tokens")

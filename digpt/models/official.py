@@ -1,0 +1,186 @@
+"""Published D-iGPT checkpoints (repository OliverRensu/D-iGPT) to our models and back.
+
+Shapes tell everything but the numbers of heads. The published model has 2 × 2 clusters and reads
+blocks 6, 8, 10 and 12 at any depth (at depth 24, blocks 13 to 24 are stored but never trained).
+"""
+
+import math
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from digpt.errors import UserError
+from digpt.models.digpt import DiGPT
+from digpt.models.losses import token_loss
+from digpt.models.vit import ViT
+
+TAPS = (6, 8, 10, 12)
+# Ours -> theirs, the one mapping table; the first pattern that matches a name is applied. "kd"
+# (distillation) is the visible-token decoder. The official forward pass returns the memories as
+# (kd, ar) and receives them as (ar, kd): each decoder reads the memories named after the other.
+_NAMES = (
+    (r"^encoder\.positions$", "pos_embed"),
+    (r"^encoder\.", ""),
+    (r"^positions$", "decoder_pos_embed"),
+    (r"^ar_decoder\.tap_norm\.", "kd_enc_norm.{tap}."),  # one norm of ours, stored once per tap
+    (r"^visible_decoder\.tap_norm\.", "ar_enc_norm.{tap}."),
+    (r"^ar_decoder\.memory\.", "kd_enc2dec."),
+    (r"^visible_decoder\.memory\.", "ar_enc2dec."),
+    (r"\.predict\.", "_pred."),
+    (r"\.(norm|token)", r"_\1"),
+    (r"\.(blocks\.\d+\.)self_norm", r"_\1norm1"),
+    (r"\.(blocks\.\d+\.)self_attention", r"_\1attn1"),
+    (r"\.(blocks\.\d+\.)query_norm", r"_\1norm2_1"),
+    (r"\.(blocks\.\d+\.)memory_norm", r"_\1norm2_2"),
+    (r"\.(blocks\.\d+\.)cross_attention", r"_\1attn2"),
+    (r"\.(blocks\.\d+\.)mlp_norm", r"_\1norm2"),
+    (r"\.(blocks\.\d+\.)mlp", r"_\1mlp"),
+)
+_SIZES_OF_ENCODER = ("patch_embed.proj.weight", "pos_embed", "blocks.0.mlp.fc1.weight")
+_SIZES_OF_DECODERS = ("decoder_pos_embed", "ar_enc2dec.weight", "ar_pred.weight")
+
+
+def from_official(
+    state_dict: Mapping[str, Tensor], *, heads: int = 12, decoder_heads: int = 32
+) -> DiGPT:
+    """The published pretraining model with these weights: cosine losses and a global token."""
+    _require(state_dict, _SIZES_OF_ENCODER + _SIZES_OF_DECODERS)
+    vit = _empty_vit(state_dict, heads)
+    if vit.depth < TAPS[-1]:
+        raise UserError(
+            f"This checkpoint has {vit.depth} encoder blocks, but the decoders of the published"
+            f" model read block {TAPS[-1]}. Load its encoder alone, or give another file.",
+            field="init",
+        )
+    decoder_dim = state_dict["decoder_pos_embed"].shape[-1]
+    model = DiGPT(
+        vit,
+        token_dim=state_dict["ar_pred.weight"].shape[0],
+        token_loss=token_loss("cosine", None),
+        has_global=True,
+        clusters=(2, 2),
+        taps=TAPS,
+        decoder_dim=decoder_dim,
+        decoder_depth=max(1, state_dict["ar_enc2dec.weight"].shape[0] // decoder_dim),
+        decoder_heads=decoder_heads,
+    )
+    _load(model, state_dict, {name: official_names(name) for name in model.state_dict()})
+    return model
+
+
+def to_official(model: DiGPT) -> dict[str, Tensor]:
+    """The state dict that the official code loads, its buffer `mask` included."""
+    if model.clusters != (2, 2) or len(model.taps) != len(TAPS) or model.visible_decoder is None:
+        raise UserError(
+            "Only D-iGPT with 2×2 clusters, four taps and both decoders has an official form; this"
+            f" model has {model.clusters[0]}×{model.clusters[1]} clusters, {len(model.taps)} taps"
+            f" and {'one decoder' if model.visible_decoder is None else 'both decoders'}."
+        )
+    state = {
+        theirs: value.detach().reshape(_official_shape(name, value)).clone()
+        for name, value in model.state_dict().items()
+        for theirs in official_names(name)
+    }
+    visible = model.mask
+    state["mask"] = torch.zeros_like(visible, dtype=torch.float).masked_fill(~visible, -math.inf)
+    return state
+
+
+def encoder(state_dict: Mapping[str, Tensor], *, heads: int = 12) -> ViT:
+    """The encoder alone, as the official fine-tuning reads it: no mask, mean of the patch tokens.
+
+    Decoders, and the head of a fine-tuned checkpoint, are not read.
+    """
+    _require(state_dict, _SIZES_OF_ENCODER)
+    vit = _empty_vit(state_dict, heads)
+    _load(vit, state_dict, {name: official_names(f"encoder.{name}") for name in vit.state_dict()})
+    return vit
+
+
+def official_names(name: str) -> list[str]:
+    """Where official checkpoints hold a parameter of `DiGPT`; several places for a tap norm."""
+    for pattern, theirs in _NAMES:
+        if re.search(pattern, name):
+            name = re.sub(pattern, theirs, name)
+            break
+    name = name.replace("ar_decoder", "ar").replace("visible_decoder", "kd")
+    if "{tap}" not in name:
+        return [name]
+    return [name.format(tap=tap) for tap in range(len(TAPS))]
+
+
+def _official_shape(name: str, value: Tensor) -> tuple[int, ...]:
+    if name.endswith("token"):
+        return (1, 1, *value.shape)
+    return (1, *value.shape) if name.endswith("positions") else tuple(value.shape)
+
+
+def _empty_vit(state_dict: Mapping[str, Tensor], heads: int) -> ViT:
+    """A ViT of the checkpoint's sizes; its weights are still to be read."""
+    dim, _, patch_size, _ = state_dict["patch_embed.proj.weight"].shape
+    side = math.isqrt(state_dict["pos_embed"].shape[1] - 1)
+    numbers = [re.match(r"blocks\.(\d+)\.", name) for name in state_dict]
+    return ViT(
+        image_size=side * patch_size,
+        patch_size=patch_size,
+        dim=dim,
+        depth=1 + max(int(number[1]) for number in numbers if number),
+        heads=heads,
+        mlp_ratio=state_dict["blocks.0.mlp.fc1.weight"].shape[0] / dim,
+    )
+
+
+def _require(state_dict: Mapping[str, Tensor], names: tuple[str, ...]) -> None:
+    missing = [name for name in names if name not in state_dict]
+    if missing:
+        raise UserError(
+            f"This is not an official D-iGPT checkpoint: {_listed(missing)} missing."
+            " Give the state dict itself (often under the key 'model').",
+            field="init",
+            missing=missing,
+        )
+
+
+@torch.no_grad()
+def _load(
+    model: nn.Module, state_dict: Mapping[str, Tensor], names: Mapping[str, list[str]]
+) -> None:
+    """Copy the official weights into `model`; nothing is changed unless all of them fit."""
+    ours = model.state_dict()
+    problems = _problems(ours, state_dict, names)
+    if problems:
+        raise UserError(
+            f"This official D-iGPT checkpoint does not fit: {'; '.join(problems)}.", field="init"
+        )
+    for name, value in ours.items():
+        value.copy_(state_dict[names[name][0]].view(value.shape))
+
+
+def _problems(
+    ours: Mapping[str, Tensor], state_dict: Mapping[str, Tensor], names: Mapping[str, list[str]]
+) -> list[str]:
+    missing, differing, unequal = [], [], []
+    for name, value in ours.items():
+        shape = _official_shape(name, value)
+        for theirs in names[name]:
+            if theirs not in state_dict:
+                missing.append(theirs)
+            elif tuple(state_dict[theirs].shape) != shape:
+                found = "×".join(map(str, state_dict[theirs].shape))
+                differing.append(f"{theirs} is {found} and should be {'×'.join(map(str, shape))}")
+            elif not torch.equal(
+                state_dict[theirs], state_dict.get(names[name][0], torch.empty(0))
+            ):
+                unequal.append(theirs)
+    return [
+        *([f"{_listed(missing)} missing"] if missing else []),
+        *([f"shapes differ: {_listed(differing)}"] if differing else []),
+        *([f"{_listed(unequal)} should equal entry 0, which they share"] if unequal else []),
+    ]
+
+
+def _listed(names: list[str], most: int = 8) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

@@ -1,0 +1,178 @@
+"""The student: a plain ViT. B images, h × w patches (N in all), D width."""
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from digpt.errors import UserError
+from digpt.models.layers import EPS, Block, PatchEmbed, initialise, patchify
+from digpt.models.positions import sincos_2d
+from digpt.recipe import Student
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Images (B, 3, H, W) in [0, 1] -> what a `ViT` reads, by ImageNet's mean and deviation."""
+    mean = images.new_tensor(IMAGENET_MEAN).view(3, 1, 1)
+    std = images.new_tensor(IMAGENET_STD).view(3, 1, 1)
+    return (images - mean) / std
+
+
+class Features(NamedTuple):
+    """What a ViT sees in an image; each vector is LayerNormed, without learned scale."""
+
+    patches: Tensor  # (B, h, w, D)
+    cls: Tensor  # (B, D)
+    pooled: Tensor  # (B, D): the mean of the patch tokens, then LayerNorm
+
+
+class ViT(nn.Module):
+    """Vision transformer with fixed positions and a class token; images come normalised.
+
+    Its last LayerNorm has no parameters: pretraining would not train them, and the head that
+    follows in every transfer can absorb them.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: int = 32,
+        patch_size: int = 8,
+        dim: int = 128,
+        depth: int = 4,
+        heads: int = 4,
+        mlp_ratio: float = 4.0,
+    ) -> None:
+        super().__init__()
+        _check_sizes(image_size, patch_size, dim, heads)
+        self.image_size, self.patch_size = image_size, patch_size
+        self.dim, self.depth, self.heads, self.mlp_ratio = dim, depth, heads, mlp_ratio
+        self.grid_size = (image_size // patch_size, image_size // patch_size)
+        self.patch_embed = PatchEmbed(patch_size, dim)
+        self.cls_token = nn.Parameter(torch.empty(dim))
+        self.positions: Tensor  # (1 + N, D); row 0 is the class token's
+        self.register_buffer("positions", sincos_2d(dim, self.grid_size))
+        self.blocks = nn.ModuleList(Block(dim, heads, mlp_ratio) for _ in range(depth))
+        initialise(self)
+
+    def config(self) -> dict[str, int | float]:
+        """The constructor's arguments."""
+        names = ("image_size", "patch_size", "dim", "depth", "heads", "mlp_ratio")
+        return {name: getattr(self, name) for name in names}
+
+    def patches(self, images: Tensor) -> Tensor:
+        """The pixels of each patch, (B, h, w, 3 * p * p)."""
+        if images.shape[1:] != (3, self.image_size, self.image_size):
+            raise UserError(
+                f"This encoder reads images (B, 3, {self.image_size}, {self.image_size}), not"
+                f" {tuple(images.shape)}. Resize them first.",
+                code="image-size",
+            )
+        return patchify(images, self.patch_size)
+
+    def class_token(self, batch: int) -> Tensor:
+        """The class token at its position, (B, 1, D)."""
+        return (self.cls_token + self.positions[0]).expand(batch, 1, -1)
+
+    def taps(self, x: Tensor, taps: tuple[int, ...], mask: Tensor | None = None) -> list[Tensor]:
+        """Tokens (B, n, D) after each of the blocks `taps` (1-based, ascending)."""
+        tapped = []
+        for number, block in enumerate(self.blocks[: taps[-1]], start=1):
+            x = block(x, mask)
+            if number in taps:
+                tapped.append(x)
+        return tapped
+
+    def features(self, images: Tensor) -> Features:
+        """Features of normalised images (B, 3, H, W), every patch seeing every other."""
+        x = self.patch_embed(self.patches(images).flatten(1, 2)) + self.positions[1:]  # (B, N, D)
+        x = torch.cat([self.class_token(len(x)), x], dim=1)  # (B, 1 + N, D)
+        for block in self.blocks:
+            x = block(x)
+        cls, patches = x[:, 0], x[:, 1:]
+        grid = layer_norm(patches).unflatten(1, self.grid_size)  # (B, h, w, D)
+        return Features(grid, layer_norm(cls), layer_norm(patches.mean(dim=1)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pooled features (B, D) of normalised images."""
+        return self.features(images).pooled
+
+
+def layer_norm(x: Tensor) -> Tensor:
+    """LayerNorm over the last dimension without learned scale."""
+    return F.layer_norm(x, x.shape[-1:], eps=EPS)
+
+
+def build_vit(student: Student, generator: torch.Generator | None = None) -> ViT:
+    """The ViT of a recipe with fresh weights; equal generators give equal weights."""
+    vit = ViT(
+        image_size=student.image_size,
+        patch_size=student.patch_size,
+        dim=student.dim,
+        depth=student.depth,
+        heads=student.heads,
+        mlp_ratio=student.mlp_ratio,
+    )
+    if generator is not None:
+        initialise(vit, generator)
+    return vit
+
+
+def _check_sizes(image_size: int, patch_size: int, dim: int, heads: int) -> None:
+    if image_size < 1 or patch_size < 1 or image_size % patch_size:
+        valid = [str(p) for p in range(1, image_size + 1) if image_size % p == 0]
+        raise UserError(
+            f"Patch size {patch_size} does not divide image size {image_size}."
+            f" Valid: {', '.join(valid)}.",
+            field="patch_size",
+        )
+    if heads < 1 or dim % heads:
+        raise UserError(f"Width {dim} is not a multiple of {heads} heads.", field="heads")
+
+
+def save_encoder(vit: ViT, folder: Path) -> None:
+    """Write encoder.safetensors and encoder.json, each all or nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights, described = folder / "encoder.safetensors.tmp", folder / "encoder.json.tmp"
+    state = {name: value.detach().cpu().contiguous() for name, value in vit.state_dict().items()}
+    save_file(state, weights)
+    facts = {"format": 1, "kind": "vit", **vit.config(), "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+    described.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    os.replace(weights, folder / "encoder.safetensors")
+    os.replace(described, folder / "encoder.json")
+
+
+def load_encoder(folder: Path) -> ViT:
+    """The ViT that `save_encoder` wrote, on the CPU."""
+    try:
+        facts = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
+        state = load_file(folder / "encoder.safetensors")
+    except FileNotFoundError as error:
+        raise UserError(
+            f"No encoder in {folder}: {error.filename or error} is missing."
+            " Give a folder that holds encoder.json and encoder.safetensors.",
+            code="no-encoder",
+        ) from error
+    except (OSError, ValueError, SafetensorError) as error:
+        raise UserError(f"The encoder in {folder} cannot be read: {error}.") from error
+    names = ("image_size", "patch_size", "dim", "depth", "heads", "mlp_ratio")
+    missing = [name for name in names if name not in facts]
+    if missing:
+        raise UserError(f"{folder / 'encoder.json'} does not say {', '.join(missing)}.")
+    vit = ViT(**{name: facts[name] for name in names})
+    try:
+        vit.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"The weights in {folder} do not fit its encoder.json: {error}",
+        ) from error
+    return vit

@@ -1,0 +1,149 @@
+"""Recipes: every number that shapes a pretraining or a transfer, and the presets.
+
+Imports nothing heavy, so that a plan or a command line can read recipes without torch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Student:
+    """The ViT that is pretrained and its decoders. Sizes are in pixels of the student's input."""
+
+    image_size: int = 32
+    patch_size: int = 8
+    dim: int = 128
+    depth: int = 4
+    heads: int = 4
+    mlp_ratio: float = 4.0
+    clusters: tuple[int, int] = (2, 2)  # rows, columns; must divide the patch grid
+    taps: tuple[int, ...] | None = (
+        None  # encoder blocks read by the decoders, 1-based; None: METHOD
+    )
+    decoder_dim: int = 128
+    decoder_depth: int = 1
+    decoder_heads: int = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """Pretraining: what one arm and one seed do. The same for every tokenizer of a comparison."""
+
+    student: Student = field(default_factory=Student)
+    images_seen: int = 40_000
+    batch_size: int = 64
+    lr: float = 1.5e-3  # at this batch size, not per 256
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.05  # not on biases, norms, position or class tokens
+    warmup_share: float = 0.1  # of all steps; then cosine to zero
+    clip_norm: float = 1.0
+    views: tuple[str, ...] = ("identity", "flip")  # cached with the tokens, one is drawn per image
+    target_norm: str = "standardise"  # none (published) | standardise (then LayerNorm) | whiten
+    mask_share: float = 0.7  # masked only
+    label_smoothing: float = 0.0  # codes only
+    precision: str = "fp32"  # fp32 | bf16 | fp16 | auto (what the hardware does well)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transfer:
+    """Transfer: how a frozen or pretrained encoder is tried on the labels."""
+
+    protocols: tuple[str, ...] = ("probe", "knn", "finetune")
+    label_budgets: tuple[int | str, ...] = (5, 10, 20, 50, "all")  # per class; probe and knn
+    finetune_budgets: tuple[int | str, ...] = (20,)
+    label_seeds: int = 3
+    finetune_epochs: int = 40
+    finetune_batch: int = 32
+    finetune_lrs: tuple[float, ...] = (5e-4, 1.5e-3)  # chosen on validation
+    finetune_layer_decay: float = 0.75
+    finetune_weight_decay: float = 0.05
+    bootstrap: int = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preset:
+    """A named pair of recipes and the number of pretraining seeds."""
+
+    pretrain: Recipe = field(default_factory=Recipe)
+    transfer: Transfer = field(default_factory=Transfer)
+    seeds: int = 1
+
+
+PRESETS: Mapping[str, Preset] = {
+    # for tests: proves that everything runs, too small to tell arms apart
+    "smoke": Preset(
+        pretrain=Recipe(
+            student=Student(dim=64, depth=2, heads=2, taps=(1, 2), decoder_dim=64, decoder_heads=2),
+            images_seen=2_000,
+        ),
+        transfer=Transfer(
+            label_budgets=(5, 10),
+            finetune_budgets=(10,),
+            label_seeds=2,
+            finetune_epochs=4,
+            finetune_lrs=(1e-3,),
+            bootstrap=200,
+        ),
+    ),
+    "quick": Preset(
+        pretrain=Recipe(student=Student(taps=(2, 4))),
+        transfer=Transfer(finetune_epochs=25),
+    ),
+    "standard": Preset(
+        pretrain=Recipe(
+            student=Student(
+                image_size=224,
+                patch_size=16,
+                dim=384,
+                depth=12,
+                heads=6,
+                decoder_dim=512,
+                decoder_depth=2,
+                decoder_heads=16,
+            ),
+            images_seen=2_000_000,
+            batch_size=512,
+            lr=6e-4,
+            precision="auto",
+        ),
+        transfer=Transfer(
+            finetune_budgets=(5, 10, 20, 50, "all"),
+            finetune_epochs=50,
+            finetune_lrs=(1e-4, 3e-4, 1e-3),
+            bootstrap=2000,
+        ),
+        seeds=3,
+    ),
+    # METHOD section 1.7: ViT-B/16, IN-1K figures, 300 epochs of 1,281,167 images
+    "paper": Preset(
+        pretrain=Recipe(
+            student=Student(
+                image_size=224,
+                patch_size=16,
+                dim=768,
+                depth=12,
+                heads=12,
+                decoder_dim=1024,
+                decoder_depth=2,
+                decoder_heads=32,
+            ),
+            images_seen=384_350_100,
+            batch_size=4096,
+            lr=2.4e-3,  # 1.5e-4 x 4096/256
+            warmup_share=40 / 300,
+            clip_norm=0.0,
+            target_norm="none",
+            precision="auto",
+        ),
+        transfer=Transfer(
+            finetune_budgets=("all",),
+            finetune_epochs=100,
+            finetune_batch=1024,
+            finetune_lrs=(4e-4,),  # 1e-4 x 1024/256
+            finetune_layer_decay=0.65,
+            bootstrap=2000,
+        ),
+        seeds=1,
+    ),
+}

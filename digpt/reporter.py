@@ -1,0 +1,31 @@
+"""How long work says where it is and hears that it should stop."""
+
+from typing import Protocol
+
+
+class Reporter(Protocol):
+    """What a stage is handed. `digpt` never prints; it reports."""
+
+    def progress(self, done: int, total: int) -> None:
+        """`done` of `total` units (images, steps, fits) are finished."""
+
+    def metric(self, step: int, **values: float) -> None:
+        """One point of one or more curves, e.g. `metric(120, loss=0.71, lr=1e-3)`."""
+
+    def log(self, message: str, level: str = "info") -> None:
+        """One line a person may want to read; `level` is info, warning or error."""
+
+    def check(self) -> None:
+        """Raise `Cancelled` if the work should stop now. Cheap: call it at every step."""
+
+
+class Quiet:
+    """Reports to nobody and is never cancelled."""
+
+    def progress(self, done: int, total: int) -> None: ...
+
+    def metric(self, step: int, **values: float) -> None: ...
+
+    def log(self, message: str, level: str = "info") -> None: ...
+
+    def check(self) -> None: ...

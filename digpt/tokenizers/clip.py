@@ -1,0 +1,192 @@
+"""clip: any open_clip model's image tower, from a published tag or a file of your own.
+
+B images, h × w grid, W width inside the tower, D width of its embedding. Patch tokens are brought
+into the embedding's space one by one, as D-iGPT's targets are (METHOD section 1.5).
+"""
+
+import logging
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from digpt.errors import UserError
+from digpt.tokenizers.base import Tokens
+from digpt.tokenizers.names import is_file
+from digpt.tokenizers.published import Pretrained, seeded_build, trunk_tokens, whole_image
+from digpt.tokenizers.weights import (
+    UNREADABLE,
+    existing,
+    split_argument,
+    unfit,
+    unknown,
+    unreachable,
+)
+
+# Rebuilding a tower needs no text: open_clip insists on a text tower, so it gets the smallest.
+NO_TEXT = {"context_length": 1, "vocab_size": 2, "width": 8, "heads": 1, "layers": 1}
+
+
+class Clip(Pretrained):
+    """Tokens (B, h, w, D) of the tower's last block, normed and projected, and its embedding."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        model: str,
+        quick_gelu: bool = False,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        visual: nn.Module | None = None,
+    ) -> None:
+        self.model, self.quick_gelu = model, quick_gelu
+        network: nn.Module = visual or _untrained(model, quick_gelu)
+        super().__init__(name=name, network=network, size=_size(network), mean=mean, std=std)
+
+    def config(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "model": self.model,
+            "quick_gelu": self.quick_gelu,
+            "mean": self.mean.flatten().tolist(),
+            "std": self.std.flatten().tolist(),
+        }
+
+    def tokens(self, images: Tensor) -> Tokens:
+        if hasattr(self.network, "trunk"):
+            return trunk_tokens(self.network.trunk, images, self.name, self.network.head)
+        found = self.network.forward_intermediates(images, indices=1)
+        grid = found["image_intermediates"][-1].permute(0, 2, 3, 1)  # (B, h, w, W)
+        patches = _projected(self.network, grid)  # (B, h, w, D)
+        return Tokens(patches, whole_image(patches, found["image_features"]))
+
+    def pooled(self, images: Tensor) -> Tensor:
+        return self.network(images)  # (B, D)
+
+
+def load_clip(name: str, argument: str) -> Clip:
+    """The tokenizer of `model@tag` or `model@file`."""
+    import open_clip  # noqa: PLC0415 - optional, seconds
+
+    model, weights = split_argument(argument)
+    tags = open_clip.list_pretrained_tags_by_model(_known_model(model))
+    if not weights:
+        raise UserError(
+            f"Tokenizer {name!r} does not say which weights. Write clip:{model}@TAG or "
+            f"clip:{model}@FILE; tags: {', '.join(tags) or 'none, so a file'}. For untrained "
+            f"weights there is random(clip:{model}).",
+            code="no-weights",
+            field="tokenizer",
+        )
+    if is_file(weights):
+        loaded = _from_file(name, model, str(existing(weights, name)))
+    elif weights in tags:
+        loaded = _from_tag(name, model, weights)
+    else:
+        raise unknown(
+            f"pretrained tag of {model}",
+            weights,
+            tags,
+            f"open_clip.list_pretrained_tags_by_model({model!r})",
+        )
+    return _made(name, model, loaded, _preprocessing(model, weights))
+
+
+def untrained_clip(name: str, argument: str, seed: int) -> Clip:
+    """The same tower before any training, its weights drawn from `seed`."""
+    model, weights = split_argument(argument)
+    facts = _preprocessing(_known_model(model), weights)
+    visual = seeded_build(lambda: _untrained(model, facts["quick_gelu"]), seed)
+    return _made(name, model, visual, facts)
+
+
+def _made(name: str, model: str, visual: nn.Module, facts: dict[str, Any]) -> Clip:
+    return Clip(name=name, model=model, visual=visual, **facts)
+
+
+def _projected(visual: Any, grid: Tensor) -> Tensor:
+    """Patches (B, h, w, W) where the tower compares images with texts: (B, h, w, D).
+
+    A ViT's last norm and projection act on each token alike. A ResNet pools by attention; a token
+    that attends to itself alone keeps the value and output maps (Zhou et al. 2022, MaskCLIP).
+    """
+    if hasattr(visual, "attnpool"):
+        pool = visual.attnpool
+        return pool.c_proj(pool.v_proj(grid))
+    if visual.attn_pool is not None:  # CoCa: the last norm belongs to its pooling queries
+        return F.layer_norm(grid, grid.shape[-1:])
+    normed = visual.ln_post(grid)
+    return normed if visual.proj is None else normed @ visual.proj
+
+
+def _size(visual: Any) -> tuple[int, int]:
+    size = visual.image_size
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def _known_model(model: str) -> str:
+    import open_clip  # noqa: PLC0415 - optional, seconds
+
+    if open_clip.get_model_config(model) is None:
+        raise unknown("open_clip model", model, open_clip.list_models(), "open_clip.list_models()")
+    return model
+
+
+def _preprocessing(model: str, weights: str) -> dict[str, Any]:
+    """Mean, deviation and activation that a tag's weights were trained with, else open_clip's own.
+
+    OpenAI's weights want QuickGELU even under a plain model name; open_clip only warns of it.
+    """
+    import open_clip  # noqa: PLC0415 - optional, seconds
+
+    tag = {} if is_file(weights) or not weights else open_clip.get_pretrained_cfg(model, weights)
+    config = open_clip.get_model_config(model) or {}
+    return {
+        "quick_gelu": bool(tag.get("quick_gelu", config.get("quick_gelu", False))),
+        "mean": tuple(tag.get("mean") or open_clip.OPENAI_DATASET_MEAN),
+        "std": tuple(tag.get("std") or open_clip.OPENAI_DATASET_STD),
+    }
+
+
+def _from_file(name: str, model: str, path: str) -> Any:
+    import open_clip  # noqa: PLC0415 - optional, seconds
+
+    try:
+        return open_clip.create_model(model, pretrained=path, pretrained_text=False).visual
+    except UNREADABLE as error:
+        raise unfit(name, path, error) from error
+
+
+def _from_tag(name: str, model: str, tag: str) -> Any:
+    import open_clip  # noqa: PLC0415 - optional, seconds
+
+    facts = open_clip.get_pretrained_cfg(model, tag)
+    try:
+        made = open_clip.create_model(
+            model, pretrained=tag, force_quick_gelu=bool(facts.get("quick_gelu"))
+        )
+    except (RuntimeError, OSError) as error:
+        file = f"{tag} of {facts.get('hf_hub') or facts.get('url') or model}".rstrip("/")
+        raise unreachable(name, file, f"clip:{model}@/path/to/weights.safetensors") from error
+    return made.visual
+
+
+def _untrained(model: str, quick_gelu: bool) -> Any:
+    import open_clip  # noqa: PLC0415 - optional, seconds
+
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # open_clip warns on the root logger of what is meant here
+    try:
+        with torch.no_grad():
+            return open_clip.create_model(
+                model,
+                load_weights=False,
+                pretrained_text=False,
+                force_quick_gelu=quick_gelu,
+                text_cfg=NO_TEXT,
+            ).visual
+    finally:
+        root.setLevel(level)

@@ -1,0 +1,111 @@
+"""timm: any timm model with a patch grid (DINOv2, supervised ViTs, ConvNeXt, ResNet ...).
+
+B images, h × w grid, D width.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from digpt.tokenizers.base import Tokens
+from digpt.tokenizers.names import is_file
+from digpt.tokenizers.published import Pretrained, seeded_build, trunk_tokens
+from digpt.tokenizers.weights import (
+    UNREADABLE,
+    existing,
+    read_weights,
+    split_argument,
+    unfit,
+    unknown,
+    unreachable,
+)
+
+
+class Timm(Pretrained):
+    """Tokens (B, h, w, D) of the last block and the pooled vector (B, D)."""
+
+    def __init__(self, *, name: str, model: str, network: nn.Module | None = None) -> None:
+        from timm.data.config import resolve_model_data_config  # noqa: PLC0415 - seconds
+
+        self.model = model
+        network = network or _create(model)
+        data = resolve_model_data_config(network)
+        super().__init__(
+            name=name,
+            network=network,
+            size=tuple(data["input_size"][1:]),
+            mean=data["mean"],
+            std=data["std"],
+        )
+
+    def config(self) -> dict[str, object]:
+        return {"name": self.name, "model": self.model}
+
+    def tokens(self, images: Tensor) -> Tokens:
+        return trunk_tokens(self.network, images, self.name)
+
+    def pooled(self, images: Tensor) -> Tensor:
+        features = self.network.forward_features(images)
+        return self.network.forward_head(features, pre_logits=True)  # (B, D)
+
+
+def load_timm(name: str, argument: str) -> Timm:
+    """The tokenizer of `model` (its published weights) or `model@file`."""
+    model, weights = split_argument(argument)
+    _check_model(model)
+    if not weights:
+        return Timm(name=name, model=model, network=_published(name, model))
+    if not is_file(weights):
+        raise unfit(name, weights, ValueError("not a path; in timm a tag belongs to the name"))
+    path = existing(weights, name)
+    network = _create(model)
+    try:
+        network.load_state_dict(_without_classifier(read_weights(path), network))
+    except UNREADABLE as error:
+        raise unfit(name, str(path), error) from error
+    return Timm(name=name, model=model, network=network)
+
+
+def untrained_timm(name: str, argument: str, seed: int) -> Timm:
+    """The same model before any training, its weights drawn from `seed`."""
+    model, _ = split_argument(argument)
+    _check_model(model)
+    return Timm(name=name, model=model, network=seeded_build(lambda: _create(model), seed))
+
+
+def _create(model: str) -> nn.Module:
+    import timm  # noqa: PLC0415 - optional, seconds
+
+    return timm.create_model(model, pretrained=False, num_classes=0)
+
+
+def _without_classifier(weights: dict[str, Tensor], network: Any) -> dict[str, Tensor]:
+    """The weights less those of the classifier, which a tokenizer does not have."""
+    classifier = network.pretrained_cfg.get("classifier") or ()
+    names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    parts = tuple(f"{name}." for name in names)
+    kept = network.state_dict()
+    return {n: w for n, w in weights.items() if n in kept or not n.startswith(parts)}
+
+
+def _published(name: str, model: str) -> nn.Module:
+    import timm  # noqa: PLC0415 - optional, seconds
+    from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415
+
+    try:
+        return timm.create_model(model, pretrained=True, num_classes=0)
+    except (OSError, HfHubHTTPError) as error:  # LocalEntryNotFoundError is a FileNotFoundError
+        found = timm.get_pretrained_cfg(model)
+        file = f"model.safetensors of {(found and found.hf_hub_id) or model}"
+        raise unreachable(name, file, f"timm:{model}@/path/to/model.safetensors") from error
+
+
+def _check_model(model: str) -> None:
+    import timm  # noqa: PLC0415 - optional, seconds
+
+    architecture, _, tag = model.partition(".")
+    known = timm.list_models() + timm.list_pretrained()
+    if tag and timm.is_model(architecture):
+        known = timm.list_pretrained(f"{architecture}.*")  # only its own tags are of use
+    if model not in known:
+        raise unknown("timm model", model, known, "timm.list_models(pretrained=True)")

@@ -1,0 +1,102 @@
+"""Where published weights come from, and what to say when they cannot be had."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from digpt.errors import UserError
+
+FEW = 12  # names that an error still lists in full
+# What reading a file of something else raises, or weights of another model.
+UNREADABLE = (
+    RuntimeError,
+    KeyError,
+    ValueError,
+    IndexError,
+    EOFError,
+    OSError,
+    SafetensorError,
+    UnpicklingError,
+)
+
+
+def split_argument(argument: str) -> tuple[str, str]:
+    """Model name and what stands after "@" ("" where nothing does)."""
+    model, _, weights = argument.partition("@")
+    return model.strip(), weights.strip()
+
+
+def existing(weights: str, tokenizer: str) -> Path:
+    """The file of these weights."""
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise UserError(
+            f"Tokenizer {tokenizer!r}: there is no file {path}. Write the path of a .safetensors "
+            "or .pt file after the @.",
+            code="no-weights",
+            field=str(path),
+        )
+    return path
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The named tensors of a file; of a pickle only tensors are read, never code."""
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    found = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(found, dict):
+        raise ValueError(f"it holds a {type(found).__name__}, no named weights")
+    for key in ("state_dict", "model"):  # as training scripts wrap them
+        found = found.get(key, found)
+    return {name.removeprefix("module."): value for name, value in found.items()}
+
+
+def unknown(kind: str, name: str, known: Sequence[str], listing: str) -> UserError:
+    """The error for a model or tag that a library does not know; `listing` prints them all."""
+    near = get_close_matches(name, known, n=3)
+    hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+    rest = f"{listing} lists the {len(known)} there are."
+    if len(known) <= FEW:
+        rest = f"Available: {', '.join(sorted(known))}."
+    return UserError(
+        f"Unknown {kind} {name!r}.{hint} {rest}",
+        code="unknown-name",
+        field="tokenizer",
+        kind=kind,
+        name=name,
+        near=near,
+    )
+
+
+def unreachable(tokenizer: str, file: str, example: str) -> UserError:
+    """The error for weights that are neither in the local cache nor downloadable."""
+    from huggingface_hub import constants  # noqa: PLC0415 - only known where weights are loaded
+
+    folder = constants.HF_HUB_CACHE
+    return UserError(
+        f"Tokenizer {tokenizer!r}: its weights ({file}) are not in {folder} and could not be "
+        "downloaded. Connect to the internet once, or copy that folder from another machine and "
+        f"let HF_HUB_CACHE name it, or give a file of your own: {example}.",
+        code="weights-unreachable",
+        field="tokenizer",
+        file=file,
+        folder=folder,
+        variable="HF_HUB_CACHE",
+    )
+
+
+def unfit(tokenizer: str, path: str, cause: Exception) -> UserError:
+    """The error for a file that does not hold this model's weights."""
+    reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+    return UserError(
+        f"Tokenizer {tokenizer!r}: {path} does not hold weights of this model ({reason}). Name the "
+        "model that the file was saved from.",
+        code="wrong-weights",
+        field=path,
+    )

@@ -1,0 +1,182 @@
+"""How an encoder is tried on labels: protocols × label budgets × label seeds."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from digpt.data.dataset import ImageDataset
+from digpt.data.splits import label_subset
+from digpt.errors import UserError, pick
+from digpt.recipe import Transfer
+from digpt.reporter import Reporter
+from digpt.transfer.encoders import Encoder, frozen, recogniser, student
+from digpt.transfer.features import extract
+from digpt.transfer.finetune import Task, finetune
+from digpt.transfer.knn import knn
+from digpt.transfer.predictions import Predictions, labelled
+from digpt.transfer.probe import probe
+
+__all__ = [
+    "PROTOCOLS",
+    "Encoder",
+    "Predictions",
+    "Run",
+    "extract",
+    "finetune",
+    "frozen",
+    "knn",
+    "labelled",
+    "probe",
+    "recogniser",
+    "student",
+    "transfer",
+]
+
+Budget = int | str  # labels per class, or "all"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """One protocol at one label budget with one draw of the labels."""
+
+    protocol: str
+    label_budget: Budget
+    label_seed: int
+    labels_used: int
+    predictions: Predictions
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What every protocol is given."""
+
+    encoder: Encoder
+    images: np.ndarray  # (N, S, S, 3) uint8
+    labels: np.ndarray  # (N,)
+    rows: dict[str, np.ndarray]  # split -> row numbers of its labelled images
+    classes: int
+    transfer: Transfer
+    label_seeds: Sequence[int]
+    device: torch.device | str
+    reporter: Reporter
+
+
+def transfer(
+    encoder: Encoder,
+    dataset: ImageDataset,
+    *,
+    protocol: str,
+    transfer: Transfer,
+    label_seeds: Sequence[int],
+    device: torch.device | str,
+    reporter: Reporter,
+) -> list[Run]:
+    """All runs of one protocol, budgets in the recipe's order, label seeds inside.
+
+    Budget "all" has only one subset, hence one run, with label seed 0. Fine-tuning chooses its
+    learning rate once per budget, on validation with the first label seed.
+    """
+    run_all = pick(PROTOCOLS, protocol, "protocol")
+    trial = _Trial(
+        encoder=encoder,
+        images=_pixels(dataset),
+        labels=dataset.labels,
+        rows={split: labelled(dataset, split) for split in ("train", "val", "test")},
+        classes=len(dataset.classes),
+        transfer=transfer,
+        label_seeds=label_seeds,
+        device=device,
+        reporter=reporter,
+    )
+    return run_all(trial)
+
+
+def _probe(trial: _Trial) -> list[Run]:
+    return _on_features("probe", trial)
+
+
+def _knn(trial: _Trial) -> list[Run]:
+    return _on_features("knn", trial)
+
+
+def _finetune(trial: _Trial) -> list[Run]:
+    runs, recipe = [], trial.transfer
+    subsets = list(_subsets(trial, trial.transfer.finetune_budgets))
+    for budget, seed, subset in subsets:
+        if not runs or runs[-1].label_budget != budget:
+            recipe = trial.transfer  # all learning rates are open again
+        rows = {**trial.rows, "train": subset}
+        task = Task(images=trial.images, labels=trial.labels, classes=trial.classes, **rows)
+        predictions = finetune(
+            trial.encoder,
+            task,
+            transfer=recipe,
+            seed=seed,
+            device=trial.device,
+            reporter=trial.reporter,
+        )
+        recipe = replace(recipe, finetune_lrs=(predictions.chosen["lr"],))
+        runs.append(_run("finetune", budget, seed, subset, predictions))
+        trial.reporter.progress(len(runs), len(subsets))
+    return runs
+
+
+PROTOCOLS: dict[str, Callable[[_Trial], list[Run]]] = {
+    "probe": _probe,
+    "knn": _knn,
+    "finetune": _finetune,
+}
+
+
+def _on_features(protocol: str, trial: _Trial) -> list[Run]:
+    """Probe or kNN: features are made once, every subset is a choice of their rows."""
+    rows = np.concatenate(list(trial.rows.values()))
+    every = extract(trial.encoder, trial.images, rows, device=trial.device, reporter=trial.reporter)
+    ends = np.cumsum([len(of_split) for of_split in trial.rows.values()])
+    features = dict(zip(trial.rows, np.split(every, ends[:-1]), strict=True))
+    labels = {split: trial.labels[rows] for split, rows in trial.rows.items() if split != "test"}
+    fit = {"probe": probe, "knn": knn}[protocol]
+    runs = []
+    for budget, seed, subset in _subsets(trial, trial.transfer.label_budgets):
+        trial.reporter.check()
+        positions = np.searchsorted(trial.rows["train"], subset)
+        predictions = fit(features, labels, subset=positions, classes=trial.classes)
+        runs.append(_run(protocol, budget, seed, subset, predictions))
+    return runs
+
+
+def _subsets(trial: _Trial, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, int, np.ndarray]]:
+    """Budget, label seed and the training rows that they may see."""
+    for budget in budgets:
+        for seed in [0] if budget == "all" else trial.label_seeds:
+            yield budget, seed, label_subset(trial.labels, trial.rows["train"], budget, seed)
+
+
+def _run(
+    protocol: str, budget: Budget, seed: int, subset: np.ndarray, predictions: Predictions
+) -> Run:
+    return Run(
+        protocol=protocol,
+        label_budget=budget,
+        label_seed=seed,
+        labels_used=len(subset),
+        predictions=predictions,
+    )
+
+
+def _pixels(dataset: ImageDataset) -> np.ndarray:
+    """The prepared images (N, S, S, 3) uint8, a memory map where the dataset has one."""
+    array = getattr(dataset.images, "array", None)
+    if array is not None:
+        return array
+    side = min(dataset.image_size)
+    if side < 1:
+        raise UserError(
+            f"Dataset {dataset.name!r} does not say how large its images are. Prepare it first "
+            "(a pilot does), so that transfer knows at which size to look.",
+            code="not-prepared",
+            field="dataset",
+        )
+    return dataset.images.load(np.arange(len(dataset)), side)

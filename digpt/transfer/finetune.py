@@ -1,0 +1,233 @@
+"""Full fine-tuning with a linear head; learning rate and checkpoint chosen on validation."""
+
+import math
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from digpt.errors import UserError
+from digpt.evaluate.metrics import score
+from digpt.recipe import Transfer
+from digpt.reporter import Reporter
+from digpt.transfer.augment import augment
+from digpt.transfer.encoders import Encoder
+from digpt.transfer.features import as_images
+from digpt.transfer.layers import layer_groups
+from digpt.transfer.predictions import Predictions
+
+LABEL_SMOOTHING = 0.1
+WARMUP_SHARE = 0.1
+CLIP_NORM = 1.0
+CHECKPOINTS = (0.5, 0.75, 1.0)  # shares of the schedule after which validation is asked
+TRIAL_SHARE = 0.25  # of the steps, to choose among learning rates
+LEAST_STEPS = 100  # with 5 labels a class, 25 epochs are 27 steps: 8 points of macro-F1 too few
+_EVAL_BATCH = 512
+
+
+class Task(NamedTuple):
+    """The images and labels of one fine-tuning. images (N, S, S, 3) uint8, labels (N,)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    train: np.ndarray  # row numbers, as val and test
+    val: np.ndarray
+    test: np.ndarray
+    classes: int
+
+
+def finetune(
+    encoder: Encoder,
+    task: Task,
+    *,
+    transfer: Transfer,
+    seed: int,
+    device: torch.device | str,
+    reporter: Reporter,
+) -> Predictions:
+    """Probabilities of the tuned copy that does best on validation; `encoder` is left as it was.
+
+    The schedule is the recipe's epochs, or LEAST_STEPS if these are more. With several learning
+    rates each first runs a quarter of it as a schedule of its own; the one that validation likes
+    best then runs in full. The test rows are seen once, by the final network.
+    """
+    if not encoder.is_tunable:
+        raise UserError(
+            "The 'frozen' arm has nothing to fine-tune: its features are used as they are. Take "
+            "protocols probe or knn, or method 'direct' to fine-tune the recogniser.",
+            code="not-tunable",
+            field="protocols",
+        )
+    run = _Run(encoder, task, transfer, seed, torch.device(device), reporter)
+    steps = max(LEAST_STEPS, math.ceil(transfer.finetune_epochs * len(task.train) / run.batch))
+    lr = run.best_lr(steps)
+    tuned = run.train(lr, steps, CHECKPOINTS)
+    test = run.predict(tuned.network, task.test)
+    chosen = {"lr": lr, "schedule_share": tuned.share}
+    return Predictions(val=tuned.val, test=test, chosen=chosen)
+
+
+class Network(nn.Module):
+    """An encoder and a linear head that starts at zero, so that all classes start equal."""
+
+    def __init__(self, encoder: nn.Module, dim: int, classes: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.norm = nn.LayerNorm(dim, elementwise_affine=False)  # one scale for any recogniser
+        self.head = nn.Linear(dim, classes)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.norm(self.encoder(images)))  # (B, C)
+
+
+class _Tuned(NamedTuple):
+    """A network at its best checkpoint."""
+
+    network: Network
+    val: np.ndarray  # its validation probabilities (n_val, C)
+    value: float  # its validation macro-F1
+    share: float  # of the schedule, when it was taken
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One encoder, task and seed; only learning rate and length of schedule vary."""
+
+    encoder: Encoder
+    task: Task
+    transfer: Transfer
+    seed: int
+    device: torch.device
+    reporter: Reporter
+
+    @property
+    def batch(self) -> int:
+        return min(self.transfer.finetune_batch, len(self.task.train))
+
+    def best_lr(self, steps: int) -> float:
+        """The learning rate of best validation macro-F1 after a short schedule."""
+        lrs = self.transfer.finetune_lrs
+        if len(lrs) == 1:
+            return lrs[0]
+        trial = max(1, round(TRIAL_SHARE * steps))
+        return lrs[int(np.argmax([self.train(lr, trial, (1.0,)).value for lr in lrs]))]
+
+    def train(self, lr: float, steps: int, checkpoints: tuple[float, ...]) -> _Tuned:
+        """Tune a copy of the encoder and keep the checkpoint that validation likes best."""
+        cuda = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(cuda):  # dropout draws from the global generator
+            torch.manual_seed(self.seed)
+            return self._train(lr, steps, checkpoints)
+
+    def _train(self, lr: float, steps: int, checkpoints: tuple[float, ...]) -> _Tuned:
+        network = self._network()
+        optimizer, schedule = self._optimizer(network, lr, steps)
+        generator = torch.Generator().manual_seed(self.seed)
+        batches = _batches(self.task.train, self.batch, generator)
+        stops = {max(1, round(share * steps)): share for share in checkpoints}
+        best, state = None, None
+        for step in range(1, steps + 1):
+            self.reporter.check()
+            self._step(network, optimizer, next(batches), generator)
+            schedule.step()
+            if step in stops:
+                now = self._checkpoint(network, stops[step])
+                if best is None or now.value >= best.value:  # of equals the later
+                    best, state = now, deepcopy(network.state_dict()) if step < steps else None
+        assert best is not None, "the last checkpoint is the end of the schedule"
+        if state is not None:
+            network.load_state_dict(state)
+        return best
+
+    def _network(self) -> Network:
+        tuned = deepcopy(self.encoder).to(self.device).requires_grad_(True)
+        with torch.no_grad():
+            dim = tuned.eval()(self._images(self.task.train[:1])).shape[1]
+        return Network(tuned, dim, self.task.classes).to(self.device).train()
+
+    def _optimizer(
+        self, network: Network, lr: float, steps: int
+    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+        groups = layer_groups(
+            network.encoder,
+            network.head,
+            lr=lr,
+            decay=self.transfer.finetune_layer_decay,
+            weight_decay=self.transfer.finetune_weight_decay,
+        )
+        optimizer = torch.optim.AdamW(groups, fused=True)
+        return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_cosine(steps))
+
+    def _step(
+        self,
+        network: Network,
+        optimizer: torch.optim.Optimizer,
+        rows: np.ndarray,
+        generator: torch.Generator,
+    ) -> None:
+        """One step on one augmented batch."""
+        images = augment(self._images(rows), generator)
+        target = torch.as_tensor(self.task.labels[rows], device=self.device)
+        with _autocast(self.device):
+            logits = network(images)
+        loss = nn.functional.cross_entropy(logits.float(), target, label_smoothing=LABEL_SMOOTHING)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
+        optimizer.step()
+
+    def _checkpoint(self, network: Network, share: float) -> _Tuned:
+        val = self.predict(network, self.task.val)
+        value = score("macro_f1", val, self.task.labels[self.task.val])
+        return _Tuned(network, val, value, share)
+
+    @torch.no_grad()
+    def predict(self, network: Network, rows: np.ndarray) -> np.ndarray:
+        """Class probabilities (n, C); the network is left in training mode."""
+        network.eval()
+        parts = []
+        for start in range(0, len(rows), _EVAL_BATCH):
+            self.reporter.check()
+            with _autocast(self.device):
+                logits = network(self._images(rows[start : start + _EVAL_BATCH]))
+            parts.append(logits.float().softmax(dim=1).cpu().numpy())
+        network.train()
+        return np.concatenate(parts)
+
+    def _images(self, rows: np.ndarray) -> Tensor:
+        return as_images(self.task.images[rows], self.device)
+
+
+def _batches(rows: np.ndarray, batch: int, generator: torch.Generator) -> Iterator[np.ndarray]:
+    """Row numbers, always `batch` of them, from one shuffled epoch after another, without end."""
+    left = rows[:0]
+    while True:
+        while len(left) < batch:
+            shuffled = rows[torch.randperm(len(rows), generator=generator).numpy()]
+            left = np.concatenate([left, shuffled])
+        yield left[:batch]
+        left = left[batch:]
+
+
+def _warmup_cosine(steps: int) -> Callable[[int], float]:
+    """Share of the peak rate at a step: linear warm-up, then half a cosine to zero."""
+    warmup = max(1, round(WARMUP_SHARE * steps))
+
+    def rate(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+    return rate
+
+
+def _autocast(device: torch.device) -> torch.autocast:
+    """bfloat16 on a GPU that has it, float32 elsewhere."""
+    has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bf16)
