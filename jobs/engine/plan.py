@@ -1,0 +1,294 @@
+"""A pilot spec becomes stages, each named by what could change its result.
+
+Pure: same spec and dataset, same keys. Stage key = SHA-256 of canonical JSON of (kind, version of
+that kind, params, keys of inputs); an equal key is an equal result and never runs twice.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import reduce
+from typing import Any
+
+from digpt.recipe import Preset, Recipe, Student
+from digpt.tokenizers.names import TokenizerName, parse
+from jobs.spec import PRETRAINING, Arm, PilotSpec
+
+# Raise a number when the code behind that kind changes its results.
+VERSIONS: Mapping[str, int] = {
+    "prepare": 1,
+    "fit": 1,
+    "tokenize": 1,
+    "pretrain": 1,
+    "probe": 1,
+    "knn": 1,
+    "finetune": 1,
+    "evaluate": 1,
+}
+
+# About how many FLOPs a tokenizer family spends per pixel, for estimates only: making tokens, and
+# fitting (or tuning) it per image of the pool. Wrong hints are corrected by measured history.
+TOKEN_FLOPS: Mapping[str, float] = {"pixels": 10, "hog": 200, "filters": 4e3, "random": 3e4}
+FIT_FLOPS: Mapping[str, float] = {"pixels": 1, "hog": 1, "filters": 5e3, "domain-clip": 4e5}
+OTHER_FLOPS = 3e4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetFacts:
+    """What a plan must know of a dataset, without opening an image."""
+
+    identity: str  # fingerprint, or generator, version and options of a built-in set
+    source: str  # where a worker finds it: "builtin:surfaces?images=10000" or a folder
+    images: int
+    pool: int
+    train: int
+    val: int
+    test: int
+    classes: int
+    captions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """One piece of work. `source` tells where, not what, so it is not part of the key."""
+
+    key: str
+    kind: str
+    params: Mapping[str, Any]
+    inputs: Mapping[str, str]  # role -> key of the stage that makes it
+    arms: tuple[str, ...]
+    label: str
+    units: float  # amount of work: images or fits
+    cost_hint: float  # about how many student-forward FLOPs one unit takes
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """Stages in an order in which every stage follows its inputs."""
+
+    stages: tuple[Stage, ...]
+
+    def of_arm(self, arm: str) -> tuple[Stage, ...]:
+        return tuple(s for s in self.stages if arm in s.arms)
+
+
+@dataclass
+class _Builder:
+    """Collects stages once, remembering which arms need them."""
+
+    data: DatasetFacts
+    preset: Preset
+    weights: Mapping[str, str]  # weights file as written in a name -> SHA-256 of its content
+    found: dict[str, Stage] = field(default_factory=dict)
+
+    def add(
+        self,
+        kind: str,
+        arm: str,
+        params: Mapping[str, Any],
+        inputs: Mapping[str, str],
+        *,
+        label: str = "",
+        units: float,
+        cost_hint: float,
+        source: str = "",
+    ) -> str:
+        key = stage_key(kind, params, inputs)
+        before = self.found.get(key)
+        arms = (*before.arms, arm) if before and arm not in before.arms else (arm,)
+        if before and arm in before.arms:
+            arms = before.arms
+        self.found[key] = Stage(
+            key=key,
+            kind=kind,
+            params=params,
+            inputs=inputs,
+            arms=arms,
+            label=label,
+            units=units,
+            cost_hint=cost_hint,
+            source=source,
+        )
+        return key
+
+
+def make_plan(
+    spec: PilotSpec, data: DatasetFacts, weights: Mapping[str, str] | None = None
+) -> Plan:
+    """All stages of a pilot, arm by arm, shared ones once.
+
+    weights: SHA-256 of every weights file that a tokenizer's name mentions, by that file.
+    """
+    builder = _Builder(data, spec.resolved, weights or {})
+    for arm in spec.arms:
+        _add_arm(builder, arm)
+    return Plan(stages=tuple(builder.found.values()))
+
+
+def stage_key(kind: str, params: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    """SHA-256 (hex) over everything that could change the stage's result."""
+    content = {"kind": kind, "version": VERSIONS[kind], "params": params, "inputs": inputs}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def arm_seeds(arm: Arm, preset: Preset) -> range:
+    """Seeds that change this arm: pretraining, initial weights, or a random recogniser."""
+    varies = arm.method in (*PRETRAINING, "scratch") or (
+        arm.tokenizer is not None and parse(arm.tokenizer).depends_on_seed
+    )
+    return range(preset.seeds if varies else 1)
+
+
+def arm_protocols(arm: Arm, preset: Preset) -> tuple[str, ...]:
+    """Frozen features are probed, the recogniser itself is fine-tuned, a student gets both."""
+    allowed = {"frozen": ("probe", "knn"), "direct": ("finetune",)}.get(
+        arm.method, ("probe", "knn", "finetune")
+    )
+    return tuple(p for p in preset.transfer.protocols if p in allowed)
+
+
+def student_flops(student: Student) -> float:
+    """About the FLOPs of one forward pass of one image through the encoder."""
+    tokens = (student.image_size // student.patch_size) ** 2 + 1
+    block = 2 * tokens * student.dim**2 * (4 + 2 * student.mlp_ratio) + 4 * tokens**2 * student.dim
+    return student.depth * block
+
+
+def _add_arm(builder: _Builder, arm: Arm) -> None:
+    student = builder.preset.pretrain.student
+    prepare = builder.add(
+        "prepare",
+        arm.name,
+        {"dataset": builder.data.identity, "size": student.image_size},
+        {},
+        units=builder.data.images,
+        cost_hint=student.image_size**2 * 100.0,
+        source=builder.data.source,
+    )
+    runs: dict[str, str] = {}
+    for seed in arm_seeds(arm, builder.preset):
+        encoder = _add_encoder(builder, arm, seed, prepare)
+        for protocol in arm_protocols(arm, builder.preset):
+            runs[f"{protocol}:{seed}"] = _add_transfer(
+                builder, arm, seed, prepare, encoder, protocol
+            )
+    if runs:
+        builder.add(
+            "evaluate",
+            arm.name,
+            {"bootstrap": builder.preset.transfer.bootstrap},
+            {"dataset": prepare} | runs,
+            units=len(runs),
+            cost_hint=builder.preset.transfer.bootstrap * builder.data.test * 1e3,
+        )
+
+
+def _add_encoder(builder: _Builder, arm: Arm, seed: int, prepare: str) -> str | None:
+    """The stage whose result this arm's transfer starts from; None for scratch."""
+    if arm.tokenizer is None:
+        return None
+    fit = _add_fit(builder, arm.name, parse(arm.tokenizer), seed, prepare)
+    if arm.method not in PRETRAINING:
+        return fit
+    recipe = builder.preset.pretrain
+    pretrained_on = builder.data.pool + builder.data.train
+    tokens = builder.add(
+        "tokenize",
+        arm.name,
+        {"views": list(recipe.views)},
+        {"dataset": prepare, "tokenizer": fit},
+        label=arm.tokenizer,
+        units=pretrained_on * len(recipe.views),
+        cost_hint=TOKEN_FLOPS.get(parse(arm.tokenizer).family, OTHER_FLOPS)
+        * recipe.student.image_size**2,
+    )
+    return builder.add(
+        "pretrain",
+        arm.name,
+        {"method": arm.method, "recipe": _recipe_params(recipe, arm.method), "seed": seed},
+        {"dataset": prepare, "tokens": tokens},
+        label=f"seed {seed}",
+        units=recipe.images_seen,
+        cost_hint=6.0 * student_flops(recipe.student),
+    )
+
+
+def _add_fit(builder: _Builder, arm: str, name: TokenizerName, seed: int, prepare: str) -> str:
+    student = builder.preset.pretrain.student
+    inputs = {"dataset": prepare}
+    if name.base is not None and name.needs_base:
+        inputs["base"] = _add_fit(builder, arm, name.base, seed, prepare)
+    params: dict[str, Any] = {
+        "tokenizer": name.canonical,
+        "size": student.image_size,
+        "patch_size": student.patch_size,
+        "seed": seed if name.depends_on_seed else 0,
+    }
+    if name.weights_file:
+        params["weights"] = builder.weights[name.weights_file]
+    return builder.add(
+        "fit",
+        arm,
+        params,
+        inputs,
+        label=name.canonical,
+        units=builder.data.pool + builder.data.train,
+        cost_hint=FIT_FLOPS.get(name.family, OTHER_FLOPS) * student.image_size**2,
+    )
+
+
+def _add_transfer(
+    builder: _Builder, arm: Arm, seed: int, prepare: str, encoder: str | None, protocol: str
+) -> str:
+    transfer = builder.preset.transfer
+    student = builder.preset.pretrain.student
+    role = {"frozen": "frozen", "direct": "direct", "scratch": "scratch"}.get(arm.method, "student")
+    params: dict[str, Any] = {
+        "role": role,
+        "label_seeds": transfer.label_seeds,
+        "seed": seed,
+        "transfer": _transfer_params(asdict(transfer), protocol),
+    }
+    if encoder is None:
+        params["student"] = asdict(student)
+    is_tuned = protocol == "finetune"
+    budgets = transfer.finetune_budgets if is_tuned else transfer.label_budgets
+    fits = len(budgets) * transfer.label_seeds
+    shown = _labels_shown(budgets, builder.data) * transfer.label_seeds
+    epochs = transfer.finetune_epochs * len(transfer.finetune_lrs)
+    images = 3 * shown * epochs if is_tuned else builder.data.train + builder.data.val
+    return builder.add(
+        protocol,
+        arm.name,
+        params,
+        {"dataset": prepare} | ({"encoder": encoder} if encoder else {}),
+        label=f"seed {seed}",
+        units=images + builder.data.test * (fits if is_tuned else 1),
+        cost_hint=student_flops(student),
+    )
+
+
+def _labels_shown(budgets: Iterable[int | str], data: DatasetFacts) -> int:
+    per_class = data.train / max(data.classes, 1)
+    counts = (per_class if b == "all" else min(float(b), per_class) for b in budgets)
+    return round(reduce(lambda total, n: total + n * data.classes, counts, 0.0))
+
+
+def _recipe_params(recipe: Recipe, method: str) -> dict[str, Any]:
+    """The recipe's numbers that this method reads, as plain JSON."""
+    params = json.loads(json.dumps(asdict(recipe)))
+    if method != "masked":
+        params.pop("mask_share")
+    return params
+
+
+def _transfer_params(values: Mapping[str, Any], protocol: str) -> dict[str, Any]:
+    """Only what this protocol reads, so that an unrelated change does not run it again."""
+    if protocol == "finetune":
+        names = [n for n in values if n.startswith("finetune_")]
+    else:
+        names = ["label_budgets"]
+    return json.loads(json.dumps({n: values[n] for n in names}))

@@ -1,0 +1,168 @@
+"""Time and money of a pilot before launch, as the pages show it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import groupby
+
+from jobs import looks
+from jobs.doctor import slots
+from jobs.engine.plan import Plan, Stage, arm_seeds
+from jobs.money.calibrate import Calibration, calibrate
+from jobs.money.estimate import Estimate, History, StageWork
+from jobs.money.estimate import Range as MoneyRange
+from jobs.money.estimate import estimate as estimate_work
+from jobs.money.pricing import PriceTable
+from jobs.settings import Settings
+from jobs.spec import PilotSpec
+from jobs.store import Store
+from jobs.views import ArmEstimateView, EstimateView, Range, StageEstimateView
+
+CALIBRATION_KEY = "calibration"
+KINDS = ("prepare", "fit", "tokenize", "pretrain", "probe", "knn", "finetune", "evaluate")
+
+
+def estimate(
+    spec: PilotSpec,
+    plan: Plan,
+    store: Store,
+    prices: PriceTable,
+    settings: Settings,
+    currency: str,
+) -> EstimateView:
+    """What the plan will take from here, with 80% intervals; done stages cost nothing."""
+    states = store.states([s.key for s in plan.stages])
+    done = {key for key, state in states.items() if state == "done"}
+    calibration, history = calibrated(store), past(store)
+
+    def work_out(stages: Sequence[Stage], reused: set[str]) -> Estimate:
+        return estimate_work(
+            [_work(s, reused) for s in stages],
+            calibration=calibration,
+            history=history,
+            prices=prices,
+            currency=currency,
+            slots=slots(settings),
+        )
+
+    whole = work_out(plan.stages, done)
+    per_second = prices.cost(calibration.device, 1.0, currency, 1.0)
+    seen = {s.kind for s in whole.stages if s.observations}
+    limit, given = spec.limits.money, looks.assign(spec.arms)
+    return EstimateView(
+        stages=tuple(_by_kind(plan, whole, done, per_second)),
+        arms=tuple(
+            ArmEstimateView(
+                name=arm.name,
+                method=arm.method,
+                tokenizer=arm.tokenizer,
+                look=given[arm.name],
+                seeds=len(arm_seeds(arm, spec.resolved)),
+                money=work_out(plan.of_arm(arm.name), set()).money.likely,
+            )
+            for arm in spec.arms
+        ),
+        wall_seconds=_range(whole.wall_seconds),
+        device_seconds=_range(whole.device_seconds),
+        money=_range(whole.money),
+        currency=currency,
+        energy_kwh=_range(whole.energy_kwh),
+        reused_stages=len(done),
+        total_stages=len(plan.stages),
+        saved_by_reuse=whole.saved_by_reuse.likely * per_second,
+        basis="history" if {s.kind for s in plan.stages} <= seen else "calibration",
+        rate_shown=_rate(whole),
+        limit_money=prices.convert(*limit, currency) if limit else None,
+        limit_hours=spec.limits.hours,
+        warnings=tuple(_warnings(spec, whole, prices, currency)),
+    )
+
+
+def calibrated(store: Store) -> Calibration:
+    """This machine's matrix rate, measured once for each home and kept."""
+    kept = store.get_value(CALIBRATION_KEY)
+    if kept:
+        return Calibration(**kept)
+    import torch  # noqa: PLC0415 - seconds to import, and only until the first measurement
+
+    found = calibrate("cuda" if torch.cuda.is_available() else "cpu")
+    store.set_value(CALIBRATION_KEY, asdict(found))
+    return found
+
+
+def past(store: Store) -> list[History]:
+    """Finished stages of every kind, oldest first."""
+    return [
+        History(kind, p.seconds, p.units, p.cost_hint, p.device_type)
+        for kind in KINDS
+        for p in reversed(store.history(kind))
+    ]
+
+
+def _work(stage: Stage, reused: set[str]) -> StageWork:
+    return StageWork(
+        key=stage.key,
+        kind=stage.kind,
+        units=stage.units,
+        unit_cost_hint=stage.cost_hint,
+        reused=stage.key in reused,
+        parents=tuple(stage.inputs.values()),
+    )
+
+
+def _by_kind(
+    plan: Plan, found: Estimate, done: set[str], per_second: float
+) -> list[StageEstimateView]:
+    """One row for each kind of stage, in order of running. Bounds of a sum are sums of bounds."""
+    order = {kind: n for n, kind in enumerate(KINDS)}
+    stages = sorted(found.stages, key=lambda s: order[s.kind])
+    rows = []
+    for kind, group in groupby(stages, key=lambda s: s.kind):
+        own = list(group)
+        seconds = Range(
+            likely=sum(s.seconds.likely for s in own),
+            low=sum(s.seconds.low for s in own),
+            high=sum(s.seconds.high for s in own),
+        )
+        rows.append(
+            StageEstimateView(
+                kind=kind,
+                count=len(own),
+                cached=sum(s.key in done for s in own),
+                device_seconds=seconds,
+                money=_times(seconds, per_second),
+            )
+        )
+    return rows
+
+
+def _warnings(
+    spec: PilotSpec, found: Estimate, prices: PriceTable, currency: str
+) -> list[dict[str, object]]:
+    """What a person should know before launch: limits that the estimate does not fit."""
+    warnings: list[dict[str, object]] = []
+    limit = spec.limits.money
+    if limit and found.money.likely > prices.convert(*limit, currency):
+        warnings.append({"code": "over-cost-limit", "money": found.money.likely})
+    if spec.limits.hours and found.wall_seconds.likely > spec.limits.hours * 3600:
+        warnings.append({"code": "over-time-limit", "seconds": found.wall_seconds.likely})
+    if not any(a.method == "frozen" for a in spec.arms):
+        warnings.append({"code": "no-cheap-baseline"})
+    if spec.resolved.seeds == 1:
+        warnings.append({"code": "one-pretraining-seed"})
+    return warnings
+
+
+def _rate(found: Estimate) -> str:
+    rate = found.rate_shown
+    if rate.source == rate.target:
+        return ""
+    return f"1 {rate.source} = {rate.rate:g} {rate.target} ({rate.date}, {rate.note})"
+
+
+def _range(value: MoneyRange) -> Range:
+    return Range(likely=value.likely, low=value.low, high=value.high)
+
+
+def _times(value: Range, factor: float) -> Range:
+    low, high = value.low or 0.0, value.high or 0.0
+    return Range(likely=value.likely * factor, low=low * factor, high=high * factor)

@@ -1,0 +1,175 @@
+"""From predictions to a business case: scores of every arm, and an example case to start from."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+
+from digpt.data.dataset import ImageDataset
+from digpt.data.prepared import load_prepared
+from digpt.errors import UserError
+from digpt.transfer.predictions import labelled
+from jobs.compare import ArmResults, budget_order
+from jobs.money.pricing import PriceTable
+from jobs.roi import ArmEvidence, CaseResult, choose_evidence, evaluate_case
+from jobs.roi.case import MONEY_FIELDS, Case, converted, parse_case
+from jobs.store.records import ArmRecord
+
+DRAWS = 10_000
+# An invented production line, in USD; what is known of the pilot itself replaces its parts.
+EXAMPLE: dict[str, Any] = {
+    "currency": "USD",
+    "items_per_year": 1_200_000,
+    "prevalence": 0.008,
+    "cost_miss": 60,
+    "cost_false_alarm": 0.5,
+    "today": {"miss_rate": 0.06, "false_alarm_rate": 0.02, "process_per_item": 0.05},
+    "inference_per_item": 0.0005,
+    "one_off": 52_000,
+    "labels": {"price_per_label": 3},
+    "run_per_year": 18_000,
+    "horizon_years": 3,
+    "discount_rate": 0.08,
+    "ramp": [0.5],
+    "next_stage_cost": 8_000,
+    "stage_budget": 15_000,
+}
+
+
+def decide(
+    case: Case,
+    arms: Sequence[ArmRecord],
+    finished: Sequence[ArmResults],
+    spent: Mapping[str, float],
+) -> CaseResult:
+    """Every arm with the evidence that ROI.md section 1.0 names; unfinished arms without any."""
+    if finished:
+        check_classes(case, load_prepared(finished[0].dataset).classes)
+    case = _with_good_classes(case, finished)
+    by_name = {f.arm.name: f for f in finished}
+    chosen = []
+    for arm in arms:
+        found = by_name.get(arm.name)
+        candidates = evidence(found, case, spent[arm.name]) if found else []
+        if not candidates:
+            chosen.append(_without(arm, spent[arm.name]))
+        chosen += candidates
+    return evaluate_case(case, choose_evidence(case, chosen), draws=DRAWS)
+
+
+def evidence(found: ArmResults, case: Case, spent: float) -> list[ArmEvidence]:
+    """Scores of one arm at every protocol and label budget it was tried with.
+
+    A score is 1 - p(good), or the sum of the positives' probabilities where the case names them.
+    """
+    data = load_prepared(found.dataset)
+    positive = positive_classes(data, case)
+    if not positive:
+        return []
+    val, test = labelled(data, "val"), labelled(data, "test")
+    is_positive = np.isin(data.labels, [data.classes.index(c) for c in positive])
+    val_cells, test_cells = found.cells("val"), found.cells("test")
+    names = np.array(data.classes)
+    return [
+        ArmEvidence(
+            arm=found.arm.name,
+            method=found.arm.method,
+            tokenizer=found.arm.tokenizer,
+            protocol=protocol,
+            label_budget=budget if budget == "all" else int(budget),
+            labels_used=_labels_used(data, budget),
+            val_scores=_scores(val_cells[protocol, budget], data, positive),
+            val_positive=is_positive[val],
+            test_scores=_scores(test_cells[protocol, budget], data, positive),
+            test_positive=is_positive[test],
+            groups=data.groups[test] if data.groups is not None else None,
+            test_class=names[data.labels[test]],
+            val_class=names[data.labels[val]],
+            pilot_cost_money=spent,
+            seeds=tuple(
+                (p, s)
+                for p, row in enumerate(test_cells[protocol, budget])
+                for s in range(len(row))
+            ),
+        )
+        for protocol, budget in sorted(test_cells, key=lambda c: (c[0], budget_order(c[1])))
+    ]
+
+
+def positive_classes(data: ImageDataset, case: Case) -> tuple[str, ...]:
+    """Classes that count as a defect: as the case names them, else all but the good ones."""
+    named = _named_defects(case)
+    if named:
+        return tuple(c for c in data.classes if c in named)
+    good = case.good_classes or data.good_classes
+    return tuple(c for c in data.classes if c not in good) if good else ()
+
+
+def check_classes(case: Case, classes: Sequence[str]) -> None:
+    """Refuse a case that names a class which the dataset does not have."""
+    for field, named in (
+        ("good_classes", case.good_classes),
+        ("positive_classes", case.positive_classes),
+        ("prevalence", case.prevalence if isinstance(case.prevalence, dict) else ()),
+    ):
+        unknown = next((c for c in named if c not in classes), None)
+        if unknown is not None:
+            raise UserError(
+                f"Case field {field!r} names class {unknown!r}, which the dataset does not have. "
+                f"Its classes: {', '.join(classes)}.",
+                code="case-class",
+                field=field,
+                value=unknown,
+            )
+
+
+def example_case(good_classes: Sequence[str], currency: str, prices: PriceTable) -> Case:
+    """The example in this home's currency, with the dataset's own good classes."""
+    values = deepcopy(EXAMPLE) | {"good_classes": list(good_classes), "currency": currency}
+    for field in MONEY_FIELDS:
+        *outer, name = field.split(".")
+        part = values.get(outer[0], {}) if outer else values
+        if name in part:
+            part[name] = f"{part[name]} {EXAMPLE['currency']}"
+    return converted(parse_case(values), prices)
+
+
+def _with_good_classes(case: Case, finished: Sequence[ArmResults]) -> Case:
+    """A case that names no class takes the dataset's own good ones."""
+    if case.good_classes or _named_defects(case) or not finished:
+        return case
+    good = load_prepared(finished[0].dataset).good_classes
+    return case.model_copy(update={"good_classes": good})
+
+
+def _named_defects(case: Case) -> tuple[str, ...]:
+    """The classes that the case itself calls defects."""
+    by_class = tuple(case.prevalence) if isinstance(case.prevalence, dict) else ()
+    return case.positive_classes or by_class
+
+
+def _scores(
+    cells: Sequence[Sequence[np.ndarray]], data: ImageDataset, positive: Sequence[str]
+) -> list[np.ndarray]:
+    columns = [data.classes.index(c) for c in positive]
+    return [p[:, columns].sum(axis=1).astype(np.float64) for row in cells for p in row]
+
+
+def _labels_used(data: ImageDataset, budget: str) -> int:
+    train = data.labels[labelled(data, "train")]
+    counts = np.bincount(train, minlength=len(data.classes))
+    return int(counts.sum() if budget == "all" else np.minimum(counts, int(budget)).sum())
+
+
+def _without(arm: ArmRecord, spent: float) -> ArmEvidence:
+    return ArmEvidence(
+        arm=arm.name,
+        method=arm.method,
+        tokenizer=arm.tokenizer,
+        protocol="",
+        label_budget=None,
+        labels_used=0,
+        pilot_cost_money=spent,
+        failed=arm.status in ("failed", "cancelled"),
+    )

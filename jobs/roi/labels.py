@@ -1,0 +1,103 @@
+"""What more labels are worth: a power law through the costs at label budgets (ROI.md §3.8)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MIN_BUDGETS = 4
+FAR = 4  # more than this many times the labels of today is far extrapolation
+LARGEST_EXPONENT = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLaw:
+    """k(n) = a + b * n^-c; each a number, or an array with one fit per draw."""
+
+    a: np.ndarray
+    b: np.ndarray
+    c: np.ndarray
+
+    def at(self, n: float) -> np.ndarray:
+        return self.a + self.b * float(n) ** -self.c
+
+
+def fit_power_law(
+    counts: np.ndarray, costs: np.ndarray, errors: np.ndarray | None = None
+) -> PowerLaw | None:
+    """Weighted least squares of costs (..., budgets) on label counts; None below 4 budgets.
+
+    a, b >= 0 and 0 < c <= 2 (Cortes et al. 1994; Figueroa et al. 2012). For a given c the fit is
+    linear, so only c is searched: a grid, then golden section, for all draws at once.
+    """
+    counts, costs = np.asarray(counts, dtype=float), np.asarray(costs, dtype=float)
+    if len(np.unique(counts)) < MIN_BUDGETS:
+        return None
+    weights = np.ones(len(counts)) if errors is None else np.asarray(errors, dtype=float) ** -2.0
+    weights = weights / weights.sum()
+    grid = np.geomspace(1e-3, LARGEST_EXPONENT, 160)
+    losses = np.stack([_fit_at(np.asarray(c), counts, costs, weights)[2] for c in grid])
+    best = losses.argmin(axis=0)
+    low, high = grid[np.maximum(best - 1, 0)], grid[np.minimum(best + 1, len(grid) - 1)]
+    c = _golden(low, high, counts, costs, weights)
+    a, b, _ = _fit_at(c, counts, costs, weights)
+    return PowerLaw(a, b, c)
+
+
+def _fit_at(
+    c: np.ndarray, counts: np.ndarray, costs: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Best a, b >= 0 and the weighted squared error, at exponent(s) c."""
+    x = counts ** -np.asarray(c)[..., None]  # (..., budgets)
+    mean_x, mean_k = (x * weights).sum(-1), (costs * weights).sum(-1)
+    within = (weights * (x - mean_x[..., None]) ** 2).sum(-1)
+    slope = (weights * (x - mean_x[..., None]) * (costs - mean_k[..., None])).sum(-1) / within
+    through_zero = (weights * x * costs).sum(-1) / (weights * x * x).sum(-1)
+    b = np.maximum(slope, 0.0)
+    a = mean_k - b * mean_x
+    b = np.where(a < 0, np.maximum(through_zero, 0.0), b)
+    a = np.where(a < 0, 0.0, a)
+    rest = costs - a[..., None] - b[..., None] * x
+    return a, b, (weights * rest**2).sum(-1)
+
+
+def _golden(
+    low: np.ndarray, high: np.ndarray, counts: np.ndarray, costs: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    ratio = (np.sqrt(5) - 1) / 2
+    for _ in range(60):
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        is_left = (
+            _fit_at(left, counts, costs, weights)[2] < _fit_at(right, counts, costs, weights)[2]
+        )
+        low, high = np.where(is_left, low, left), np.where(is_left, right, high)
+    return (low + high) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class LabelValue:
+    """What n more labels do: the model's cost, the NPV (labels unpaid) and their worth."""
+
+    labels: float
+    cost_after: np.ndarray
+    npv_after: np.ndarray
+    value: float
+    is_far: bool
+
+
+def value_of_labels(
+    law: PowerLaw,
+    *,
+    labels_now: float,
+    labels_more: float,
+    price_per_label: float,
+    cost_now: np.ndarray | float,
+    npv_now: np.ndarray | float,
+    discounted_items: float,
+) -> LabelValue:
+    """Worth of a better model from `labels_more` labels, paid at time 0; draws broadcast."""
+    total = labels_now + labels_more
+    after = np.maximum(0.0, cost_now + law.at(total) - law.at(labels_now))
+    npv_after = npv_now + discounted_items * (cost_now - after)
+    paid = price_per_label * labels_more
+    value = max(0.0, float(np.mean(npv_after)) - paid) - max(0.0, float(np.mean(npv_now)))
+    return LabelValue(labels_more, after, npv_after, value, total > FAR * labels_now)

@@ -1,0 +1,363 @@
+"""PilotSpec: what a person asks for, as YAML or JSON. Validated once, here; trusted inside."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from digpt.errors import UserError, pick
+from digpt.recipe import PRESETS, Preset, Recipe, Student, Transfer
+from digpt.tokenizers.names import parse
+
+Method = Literal["digpt", "digpt-ar", "igpt", "masked", "scratch", "frozen", "direct"]
+PRETRAINING = ("digpt", "digpt-ar", "igpt", "masked")  # methods with a pretraining stage
+NEED_TOKENIZER = (*PRETRAINING, "frozen", "direct")
+P = TypeVar("P", Student, Recipe, Transfer)
+MAX_SEEDS, MAX_ARMS, MAX_TOKENS = 20, 40, 16_384
+BOUNDS: Mapping[str, tuple[float, float]] = {  # of every number in a recipe, by its name
+    "image_size": (8, 4096),
+    "patch_size": (1, 256),
+    "dim": (8, 8192),
+    "depth": (1, 128),
+    "heads": (1, 256),
+    "mlp_ratio": (0.25, 32.0),
+    "decoder_dim": (8, 8192),
+    "decoder_depth": (1, 128),
+    "decoder_heads": (1, 256),
+    "images_seen": (1, 10**10),
+    "batch_size": (1, 1_000_000),
+    "lr": (1e-8, 10.0),
+    "weight_decay": (0.0, 10.0),
+    "warmup_share": (0.0, 1.0),
+    "clip_norm": (0.0, 1e6),
+    "mask_share": (0.01, 0.99),
+    "label_smoothing": (0.0, 0.99),
+    "label_seeds": (1, MAX_SEEDS),
+    "finetune_epochs": (1, 10_000),
+    "finetune_batch": (1, 1_000_000),
+    "finetune_layer_decay": (0.01, 1.0),
+    "finetune_weight_decay": (0.0, 10.0),
+    "bootstrap": (50, 100_000),
+}
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "views": ("identity", "flip"),
+    "target_norm": ("none", "standardise", "whiten"),
+    "precision": ("fp32", "bf16", "fp16", "auto"),
+}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatasetRef(_Part):
+    """Which data: a built-in set or an imported one, by name (and version, default the newest)."""
+
+    name: str = Field(min_length=1, max_length=100)
+    task: Literal["classification"] = "classification"
+    version: int | None = Field(default=None, ge=1)
+    images: int | None = Field(default=None, ge=200, le=100_000)  # built-in sets only
+
+
+class Arm(_Part):
+    """One way of getting features: a method and, where it has one, a tokenizer."""
+
+    method: Method
+    tokenizer: str | None = None
+
+    @model_validator(mode="after")
+    def _tokenizer_fits_method(self) -> "Arm":
+        if self.method == "scratch" and self.tokenizer:
+            raise ValueError("scratch has no tokenizer; remove it")
+        if self.method in NEED_TOKENIZER and not self.tokenizer:
+            raise ValueError(f"{self.method} needs a tokenizer, e.g. filters")
+        if self.tokenizer:
+            object.__setattr__(self, "tokenizer", parse(self.tokenizer).canonical)
+        return self
+
+    @property
+    def name(self) -> str:
+        """How the arm is called everywhere, unique within a pilot."""
+        return f"{self.method} × {self.tokenizer}" if self.tokenizer else self.method
+
+
+class Limits(_Part):
+    """Where the pilot stops cleanly with what it has."""
+
+    cost: str | None = None  # "20 USD"
+    hours: float | None = Field(default=None, gt=0, le=10_000)
+
+    @field_validator("cost", mode="before")
+    @classmethod
+    def _money(cls, value: object) -> object:
+        if value is None:
+            return None
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Z]{3})\s*", str(value))
+        if not match:
+            raise ValueError('write an amount and a currency, e.g. "20 USD"')
+        return f"{match[1]} {match[2]}"
+
+    @property
+    def money(self) -> tuple[float, str] | None:
+        if self.cost is None:
+            return None
+        amount, currency = self.cost.split()
+        return float(amount), currency
+
+
+class PilotSpec(_Part):
+    """A whole pilot. `pretrain` and `transfer` override single fields of the preset."""
+
+    name: str = Field(min_length=1, max_length=100)
+    dataset: DatasetRef
+    arms: tuple[Arm, ...] = Field(min_length=1, max_length=MAX_ARMS)
+    preset: str = "quick"
+    pretrain: dict[str, Any] = Field(default_factory=dict)
+    transfer: dict[str, Any] = Field(default_factory=dict)
+    limits: Limits = Limits()
+    case: dict[str, Any] | None = None  # a business case to decide with once it has finished
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "PilotSpec":
+        names = [arm.name for arm in self.arms]
+        twice = next((n for n in names if names.count(n) > 1), None)
+        if twice:
+            raise ValueError(f"arm {twice!r} is listed twice")
+        pick(PRESETS, self.preset, "preset")
+        _ = self.resolved
+        return self
+
+    @cached_property
+    def resolved(self) -> Preset:
+        """The preset with this spec's overrides applied and checked."""
+        preset = PRESETS[self.preset]
+        pretrain = dict(self.pretrain)
+        seeds = _whole(pretrain.pop("seeds", preset.seeds), "pretrain.seeds", 1, MAX_SEEDS)
+        student = _override(
+            preset.pretrain.student, pretrain.pop("student", {}), "pretrain.student"
+        )
+        recipe = replace(_override(preset.pretrain, pretrain, "pretrain"), student=student)
+        transfer = _override(preset.transfer, self.transfer, "transfer")
+        _check(recipe, transfer)
+        return Preset(pretrain=recipe, transfer=transfer, seeds=seeds)
+
+
+def load_spec(source: Path | str | Mapping[str, Any]) -> PilotSpec:
+    """Read a spec from a YAML file, YAML text or plain values; errors name the field and line."""
+    if isinstance(source, Mapping):
+        return _validate(dict(source), "", "the spec")
+    is_file = isinstance(source, Path)
+    text, where = (_read(source), str(source)) if is_file else (str(source), "the spec")
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise UserError(f"{where}{line} is not valid YAML: {problem}.", code="bad-yaml") from error
+    if not isinstance(values, dict):
+        raise UserError(
+            f'{where} is not a pilot spec: expected fields such as "name", "dataset" and "arms". '
+            'Start from "digpt pilot template".',
+            code="bad-spec",
+        )
+    return _validate(values, text, where)
+
+
+def to_yaml(spec: PilotSpec) -> str:
+    """The spec as YAML that `load_spec` reads back as an equal spec."""
+    values = spec.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    values = {"name": spec.name} | values | {"preset": spec.preset}
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of a pilot spec, for editors."""
+    return PilotSpec.model_json_schema()
+
+
+def _validate(values: dict[str, Any], text: str, where: str) -> PilotSpec:
+    try:
+        return PilotSpec.model_validate(values)
+    except ValidationError as error:
+        raise _readable(error, text, where) from error
+    except UserError as error:  # an unknown name, e.g. of a tokenizer
+        line = _line_with(text, str(error.facts.get("name", "")))
+        place = f"{where}, line {line}" if line else where
+        facts = error.facts | {"line": line}
+        message = f"{place}: {error.message}"
+        raise UserError(message, code=error.code, field=error.field, **facts) from error
+
+
+def _readable(error: ValidationError, text: str, where: str) -> UserError:
+    """The first mistake as one sentence with its field and, where known, its line."""
+    first = error.errors()[0]
+    path: list[int | str] = [p for p in first["loc"] if not str(p).startswith("function-")]
+    reason = first["msg"].removeprefix("Value error, ")
+    if not path and (named := re.match(r"(?:pretrain|transfer)(?:\.\w+)+", reason)):
+        path = [*named[0].split(".")]
+    field = ".".join(str(p) for p in path)
+    line = _line_of(text, path) if text else None
+    place = f"{where}, line {line}" if line else where
+    if first["type"] == "extra_forbidden":
+        return _unknown_field(path, field, place)
+    value = first.get("input")
+    shown = f" (got {value!r})" if isinstance(value, (str, int, float, bool)) else ""
+    label = f"{field}: " if field and not reason.startswith(field) else ""
+    return UserError(f"{place}: {label}{reason}{shown}.", code="bad-spec", field=field, line=line)
+
+
+def _unknown_field(path: list[int | str], field: str, place: str) -> UserError:
+    model: type[BaseModel] = PilotSpec
+    owners: dict[str, type[BaseModel]] = {"dataset": DatasetRef, "arms": Arm, "limits": Limits}
+    if len(path) > 1:
+        model = owners.get(str(path[0]), PilotSpec)
+    try:
+        pick(dict.fromkeys(model.model_fields, 0), str(path[-1]), "field")
+    except UserError as error:
+        return UserError(f"{place}: {error.message}", code="unknown-field", field=field)
+    raise AssertionError(field)
+
+
+def _line_of(text: str, path: list[int | str]) -> int | None:
+    """1-based line of the deepest part of `path` that stands in the YAML text."""
+    node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+    line = None
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            if part >= len(node.value):
+                break
+            item: yaml.Node = node.value[part]
+            line, node = item.start_mark.line + 1, item
+    return line
+
+
+def _line_with(text: str, name: str) -> int | None:
+    """1-based line of the last place where `name` stands as a word of its own."""
+    word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+    lines = [i for i, line in enumerate(text.splitlines(), 1) if name and word.search(line)]
+    return lines[-1] if lines else None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"There is no file {path}.", code="missing-file", field="spec") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path} cannot be read: {error}.", code="bad-file", field="spec"
+        ) from error
+
+
+def _override(part: P, changes: object, where: str) -> P:
+    """`part` with `changes`, each checked against the field's name and type."""
+    if not isinstance(changes, Mapping):
+        raise ValueError(f"{where} must be a map of fields, not {changes!r}")
+    known = {f.name: 0 for f in fields(part) if f.name != "student"}
+    for name in changes:
+        pick(known, str(name), f"{where} field")
+    values = {n: _typed(getattr(part, n), v, f"{where}.{n}") for n, v in changes.items()}
+    return replace(part, **values)
+
+
+def _typed(current: object, value: object, where: str) -> object:
+    """`value` in the type that the preset's value has, or a sentence."""
+    if isinstance(current, tuple) or current is None:
+        return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if isinstance(current, bool) or isinstance(value, bool):
+        raise ValueError(f"{where} must be a number or text, not {value!r}")
+    if isinstance(current, int) and isinstance(value, int):
+        return value
+    if isinstance(current, float) and isinstance(value, (int, float)):
+        return float(value)
+    if isinstance(current, str) and isinstance(value, str):
+        return value
+    raise ValueError(f"{where} must be {type(current).__name__}, not {value!r}")
+
+
+def _whole(value: object, where: str, low: int, high: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ValueError(f"{where} must be a whole number from {low} to {high}, not {value!r}")
+    return value
+
+
+def _within(value: object, where: str, low: float, high: float) -> None:
+    """Refuse numbers that cannot be meant; NaN too."""
+    if isinstance(low, int):
+        _whole(value, where, low, int(high))
+    elif not isinstance(value, (int, float)) or not low <= value <= high:
+        raise ValueError(f"{where} must be a number from {low:g} to {high:g}, not {value!r}")
+
+
+def _check(recipe: Recipe, transfer: Transfer) -> None:
+    student = recipe.student
+    for part, where in (
+        (student, "pretrain.student"),
+        (recipe, "pretrain"),
+        (transfer, "transfer"),
+    ):
+        for name, (low, high) in BOUNDS.items():
+            if hasattr(part, name):
+                _within(getattr(part, name), f"{where}.{name}", low, high)
+    if student.image_size % student.patch_size:
+        raise ValueError(
+            f"pretrain.student.image_size {student.image_size} is not a multiple of "
+            f"patch_size {student.patch_size}"
+        )
+    for width, heads in (("dim", "heads"), ("decoder_dim", "decoder_heads")):
+        if getattr(student, width) % getattr(student, heads):
+            raise ValueError(
+                f"pretrain.student.{width} {getattr(student, width)} is not a multiple of "
+                f"{heads} {getattr(student, heads)}"
+            )
+    if any(not isinstance(t, int) or not 1 <= t <= student.depth for t in student.taps or ()):
+        raise ValueError(
+            f"pretrain.student.taps {student.taps} are not blocks of the encoder, 1 to "
+            f"{student.depth}"
+        )
+    grid = student.image_size // student.patch_size
+    if grid**2 > MAX_TOKENS:
+        raise ValueError(
+            f"pretrain.student.patch_size {student.patch_size} gives {grid**2:,} tokens per image; "
+            f"at most {MAX_TOKENS:,} are possible, so take larger patches"
+        )
+    if len(student.clusters) != 2 or any(
+        not isinstance(c, int) or c < 1 or grid % c for c in student.clusters
+    ):
+        valid = [k for k in range(1, grid + 1) if grid % k == 0]
+        raise ValueError(
+            f"pretrain.student.clusters {student.clusters} do not divide the {grid}×{grid} patch "
+            f"grid; each may be one of {valid}"
+        )
+    for name, allowed in CHOICES.items():
+        given = getattr(recipe, name)
+        for value in given if isinstance(given, tuple) else (given,):
+            pick(dict.fromkeys(allowed), str(value), f"pretrain.{name}")
+    for beta in recipe.betas:
+        _within(beta, "pretrain.betas", 0.0, 0.99999)
+    for rate in transfer.finetune_lrs:
+        _within(rate, "transfer.finetune_lrs", *BOUNDS["lr"])
+    if len(recipe.betas) != 2:
+        raise ValueError(f"pretrain.betas are two numbers, not {recipe.betas}")
+    for names in ("protocols", "label_budgets", "finetune_budgets", "finetune_lrs"):
+        if not getattr(transfer, names):
+            raise ValueError(f"transfer.{names} is empty; name at least one, or leave it out")
+    for budget in (*transfer.label_budgets, *transfer.finetune_budgets):
+        if budget != "all" and not (isinstance(budget, int) and budget >= 1):
+            raise ValueError(
+                'transfer.label_budgets: a label budget is a number per class or "all", not '
+                f"{budget!r}"
+            )
+    for protocol in transfer.protocols:
+        pick(dict.fromkeys(("probe", "knn", "finetune"), 0), protocol, "protocol")
