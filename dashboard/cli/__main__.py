@@ -1,0 +1,3 @@
+from dashboard.cli.app import main
+
+main()

@@ -1,0 +1,74 @@
+// Runs before the page is drawn: keeps the theme, switches language and theme, opens tables.
+(() => {
+  const year = "; path=/; max-age=31536000; samesite=lax";
+  const cookie = (name) => document.cookie.match(new RegExp(`(?:^|; )${name}=([^;]*)`))?.[1];
+  if (!cookie("digpt_theme")) {
+    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+    document.cookie = `digpt_theme=${dark ? "dark" : "light"}${year}`;
+  }
+  const dark = cookie("digpt_theme") === "dark";
+
+  // Gradio chooses a theme and a language of its own; ours are put back whenever it does.
+  const language = document.documentElement.lang;
+  const hold = () => {
+    if (document.documentElement.lang !== language) document.documentElement.lang = language;
+    if (document.body.classList.contains("dark") !== dark) document.body.classList.toggle("dark", dark);
+  };
+  const start = () => {
+    hold();
+    const watch = new MutationObserver(hold);
+    watch.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+    watch.observe(document.documentElement, { attributes: true, attributeFilter: ["lang"] });
+  };
+  if (document.body) start();
+  else new MutationObserver((_, seen) => {
+    if (document.body) { seen.disconnect(); start(); }
+  }).observe(document.documentElement, { childList: true });
+
+  const remember = (name, value) => { document.cookie = `${name}=${value}${year}`; location.reload(); };
+
+  const keepPilot = (link) => {
+    const pilots = new URLSearchParams(location.search).getAll("pilot");
+    if (pilots.length) link.search = new URLSearchParams(pilots.map((p) => ["pilot", p])).toString();
+  };
+
+  const openTable = (button) => {
+    const data = document.getElementById(button.dataset.table);
+    if (!data) return;
+    data.hidden = !data.hidden;
+    button.setAttribute("aria-expanded", String(!data.hidden));
+  };
+
+  // A card that repeats a real control: clicking it clicks the control's input.
+  const pick = (card) => {
+    const inputs = document.querySelectorAll(`#${card.dataset.pick} input`);
+    [...inputs].find((input) => input.value === card.dataset.value || input.name === card.dataset.value)?.click();
+  };
+
+  // What a figure shows, for those who do not see it: its card's sentence becomes its label.
+  const describe = () => {
+    for (const words of document.querySelectorAll("[data-figure]")) {
+      const figure = document.getElementById(words.dataset.figure);
+      if (!figure || figure.getAttribute("aria-label") === words.textContent) continue;
+      figure.setAttribute("role", "img");
+      figure.setAttribute("aria-label", words.textContent);
+    }
+  };
+  let asked = false;
+  const soon = () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => { asked = false; describe(); });
+  };
+  new MutationObserver(soon).observe(document, { childList: true, subtree: true });
+
+  document.addEventListener("click", (event) => {
+    const at = (selector) => event.target.closest?.(selector);
+    const theme = at("[data-theme-to]"), chosen = at("[data-language-to]");
+    if (theme) return remember("digpt_theme", theme.dataset.themeTo);
+    if (chosen) return remember("digpt_lang", chosen.dataset.languageTo);
+    if (at("a[data-keep-pilot]")) return keepPilot(at("a[data-keep-pilot]"));
+    if (at("[data-table]")) return openTable(at("[data-table]"));
+    if (at("[data-pick]") && !at("a, button, input")) return pick(at("[data-pick]"));
+  });
+})();
