@@ -1,0 +1,76 @@
+"""A headless Chromium, and pages that fail their test for any complaint or outside request."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# what Gradio's own client says when the progress of an upload ends
+GRADIOS_OWN = ("Method not implemented.",)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, url) -> Iterator:
+    """Open a page; fails at the end if anything was said in the console or asked elsewhere."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(path: str, language: str = "en", theme: str = "light", width: int = 1440):
+        context = browser.new_context(viewport={"width": width, "height": 900})
+        context.set_default_timeout(30_000)
+        contexts.append(context)
+        context.add_cookies(
+            [
+                {"name": "digpt_lang", "value": language, "url": url},
+                {"name": "digpt_theme", "value": theme, "url": url},
+            ]
+        )
+        page = context.new_page()
+        watch(page, url, complaints)
+        page.goto(url + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def watch(page, url: str, complaints: list[str]) -> None:
+    """Note console errors and warnings, scripts that fail, and requests that leave the host."""
+
+    def said(message) -> None:
+        if message.type in ("error", "warning") and message.text not in GRADIOS_OWN:
+            complaints.append(message.text)
+
+    page.on("console", said)
+    page.on("pageerror", lambda e: complaints.append(str(e)))
+    page.on(
+        "request",
+        lambda r: (
+            None
+            if r.url.startswith((url, "data:", "blob:"))
+            else complaints.append(f"request to {r.url}")
+        ),
+    )

@@ -1,0 +1,148 @@
+"""Every page in a real browser, both languages and themes: no console error, no outside request."""
+
+import importlib.util
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from dashboard.server import create_app
+from jobs.settings import Settings
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PAGES = {
+    "/": "#overview-grid",
+    "/new": "#new-datasets",
+    "/runs": "#runs-stages",
+    "/compare?pilot=p1": "#compare-arms-rows table",
+    "/roi?pilot=p1": "#roi-verdict",
+}
+
+
+def fakes():
+    """The fake service's module, which stands with the dashboard's other tests."""
+    path = Path(__file__).parents[1] / "dashboard" / "fakes.py"
+    spec = importlib.util.spec_from_file_location("fakes", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["fakes"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory) -> Iterator[str]:
+    app = create_app(Settings(home=tmp_path_factory.mktemp("home")), fakes().FakeService())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("path", PAGES)
+def test_page_is_quiet_and_in_its_language(visit, path, language):
+    page = visit(path, language, "dark" if language == "ja" else "light")
+    page.wait_for_selector(PAGES[path])
+    assert page.locator("html").get_attribute("lang") == language
+    assert ("概要" in page.locator("#nav-overview").inner_text()) == (language == "ja")
+    assert page.evaluate("document.body.classList.contains('dark')") == (language == "ja")
+    page.wait_for_timeout(1500)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_phone_needs_no_sideways_scrolling(visit, path):
+    page = visit(path, "ja", width=390)
+    page.wait_for_selector(PAGES[path])
+    page.wait_for_timeout(1500)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_language_and_theme_are_switched_and_last(visit):
+    page = visit("/")
+    page.wait_for_selector("#overview-grid")
+    page.click("#language-ja")
+    page.wait_for_function("document.documentElement.lang === 'ja'")
+    page.wait_for_selector("#overview-grid")
+    page.click("#theme-dark")
+    page.wait_for_function("document.body?.classList.contains('dark')")
+    page.click("#nav-compare")
+    page.wait_for_selector("#compare-arms-rows table")
+    assert page.evaluate("document.documentElement.lang + document.body.className").startswith("ja")
+    assert page.evaluate("document.body.classList.contains('dark')")
+
+
+def test_a_pilot_is_made_from_data_to_launch_and_survives_a_reload(visit):
+    page = visit("/new")
+    page.wait_for_selector("#new-datasets")
+    page.click("#new-to-tokenizers")
+    page.click('#new-tokenizer-cards [data-value="hog"]')
+    page.wait_for_selector('#new-tokenizer-cards .d-selected[data-value="hog"]')
+    page.reload()
+    page.wait_for_selector("#new-datasets")
+    page.click("#new-to-tokenizers")
+    page.wait_for_selector('#new-tokenizer-cards .d-selected[data-value="hog"]')
+    page.click("#new-to-arms")
+    page.get_by_text("D-iGPT · hog").first.wait_for()
+    page.fill("#new-name input, #new-name textarea", "From the browser")
+    page.click("#new-to-plan")
+    page.wait_for_selector("#new-plan")
+    page.click("#new-launch")
+    page.wait_for_url("**/runs?pilot=p9")
+    page.get_by_role("heading", name="From the browser").wait_for()
+
+
+def test_yaml_with_a_mistake_is_refused_in_place(visit):
+    page = visit("/new")
+    page.wait_for_selector("#new-datasets")
+    page.click("#new-yaml-open")
+    page.click("#new-yaml .cm-content")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("name: x\nnonsense: 1")
+    page.click("#new-yaml-use")
+    page.wait_for_selector("#new-yaml-problem")
+
+
+def test_a_run_is_cancelled_after_a_second_question(visit):
+    page = visit("/runs?pilot=p4")
+    page.click("#runs-cancel")
+    page.click("#runs-cancel-yes")
+    page.wait_for_selector("#runs-retry")
+    assert not page.is_visible("#runs-cancel")
+
+
+def test_tables_open_and_csv_is_offered(visit):
+    page = visit("/compare?pilot=p1")
+    page.click("[data-table=compare-curves-table]")
+    assert page.is_visible("#compare-curves-table table")
+    with page.expect_download() as download:
+        page.click("#compare-curves-csv")
+    saved = Path(download.value.path()).read_bytes()
+    assert saved.startswith(b"\xef\xbb\xbf")
+
+
+def test_a_wrong_figure_is_marked_at_its_field_and_a_right_one_calculated(visit):
+    page = visit("/roi?pilot=p1")
+    page.wait_for_selector("#roi-verdict")
+    page.fill("#roi-today-miss-rate input", "600")
+    page.click("#roi-update")
+    page.wait_for_selector("#roi-today-miss-rate.d-wrong")
+    page.fill("#roi-today-miss-rate input", "0.1")
+    page.fill("#roi-today-process-per-item input", "0")
+    page.click("#roi-update")
+    page.wait_for_selector('#roi-verdict[data-verdict="NO-GO"]')
+    assert not page.locator("#roi-today-miss-rate.d-wrong").count()

@@ -1,0 +1,71 @@
+"""What all tests share: a clean environment, the folder of real data, skips with their reason."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+REAL_DATA = Path(os.environ.get("DIGPT_TEST_DATA") or ROOT.parent / "shared" / "data")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+NO_BROWSER = "Chromium is not installed: sudo apt-get install -y chromium fonts-noto-cjk"
+NO_GPU = "no CUDA device"
+
+
+def find_chromium() -> str | None:
+    """Path of the machine's Chromium, or None."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def has_gpu() -> bool:
+    """Whether torch sees a CUDA device; asked only when a GPU test is selected."""
+    import torch  # noqa: PLC0415 - takes seconds, and most runs need no answer
+
+    return torch.cuda.is_available()
+
+
+@pytest.hookimpl(trylast=True)  # after deselection by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what this machine cannot run."""
+    _skip(items, "browser", lambda: find_chromium() is not None, NO_BROWSER)
+    _skip(items, "gpu", has_gpu, NO_GPU)
+
+
+def _skip(items: list[pytest.Item], marker: str, is_met: Callable[[], bool], reason: str) -> None:
+    marked = [item for item in items if item.get_closest_marker(marker)]
+    if marked and not is_met():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment(tmp_path_factory: pytest.TempPathFactory):
+    """No DIGPT_* setting from outside, a home of our own, and nothing that asks the network."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("DIGPT_")]:
+            patch.delenv(name)
+        patch.setenv("DIGPT_TEST_DATA", str(REAL_DATA))
+        patch.setenv("DIGPT_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the real data sets (DIGPT_TEST_DATA, or shared/data beside the checkout)."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("the real data sets are not here: name their folder in DIGPT_TEST_DATA")
+    return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of Chromium, for Playwright's executable_path."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip(NO_BROWSER)
+    return path

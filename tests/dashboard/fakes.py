@@ -1,0 +1,618 @@
+"""A service with invented but consistent figures, so that pages can be tried without an engine."""
+
+import io
+import math
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from digpt.errors import UserError
+from jobs.roi.case import Case, parse_case
+from jobs.roi.evaluate import CaseResult, evaluate_case
+from jobs.roi.evidence import ArmEvidence
+from jobs.spec import PilotSpec, to_yaml
+from jobs.views import (
+    ArmEstimateView,
+    ArmView,
+    Cluster,
+    Curve,
+    DatasetView,
+    EstimateView,
+    GainView,
+    LogLine,
+    PilotCard,
+    PilotView,
+    Progress,
+    Range,
+    StageEstimateView,
+    StageView,
+    TokenizerView,
+    TokenMapRow,
+    TokenMaps,
+)
+
+NOW = datetime.now(UTC)
+ARMS = (
+    ("frozen × domain-clip", "frozen", "domain-clip", 0, 0.842, 0.09, 0.42),
+    ("digpt × domain-clip", "digpt", "domain-clip", 1, 0.889, 0.86, 3.85),
+    ("digpt × filters", "digpt", "filters", 2, 0.871, 0.69, 3.10),
+    ("masked × pixels", "masked", "pixels", 3, 0.801, 0.58, 2.60),
+    ("scratch", "scratch", None, 4, 0.688, 0.21, 0.95),
+)
+CLASSES = ("normal", "scratch", "crack", "pitting", "stain", "dent", "missing", "shifted")
+
+
+class Listing(NamedTuple):
+    items: list[PilotCard]
+    total: int
+
+
+class Problem(NamedTuple):
+    severity: str
+    file: str
+    what: str
+    fix: str
+
+
+class ImportResult(NamedTuple):
+    dataset: str | None
+    version: int | None
+    format: str
+    counts: dict[str, Any]
+    problems: tuple[Problem, ...]
+
+
+def picture(seed: int, size: int = 64) -> bytes:
+    """A PNG with a texture and a blob."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:size, :size] / size
+    waves = 0.5 + 0.2 * np.sin(9 * rows + seed) * np.cos(7 * columns - seed)
+    blob = np.exp(-((rows - rng.random()) ** 2 + (columns - rng.random()) ** 2) / 0.01)
+    grey = np.clip(waves - 0.5 * blob + 0.05 * rng.standard_normal((size, size)), 0, 1)
+    return _png(np.stack([grey, grey * 0.95, grey * 0.9], axis=-1))
+
+
+def tokens(seed: int, size: int = 4) -> bytes:
+    """A PNG of a token grid."""
+    colours = np.array([[68, 119, 170], [238, 102, 119], [34, 136, 51], [204, 187, 68]]) / 255
+    picked = np.random.default_rng(seed).integers(0, 4, (size, size))
+    return _png(np.kron(colours[picked], np.ones((16, 16, 1))))
+
+
+def _png(values: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray((255 * values).astype(np.uint8)).save(out, "PNG")
+    return out.getvalue()
+
+
+def dataset(name: str = "surfaces", **changes: Any) -> DatasetView:
+    splits = {"pool": 6000, "train": 2400, "val": 800, "test": 800}
+    values: dict[str, Any] = dict(
+        name=name,
+        version=None,
+        builtin=True,
+        images=sum(splits.values()),
+        classes=CLASSES,
+        good_classes=("normal",),
+        counts={s: {c: n // 8 for c in CLASSES} for s, n in splits.items()},
+        caption_columns=("caption",),
+        caption_names_class={"caption": 0.0},
+        attributes=("material", "light"),
+        groups=400,
+        source="built in",
+        licence="CC0",
+        notes=("Procedural surfaces, split by part.",),
+        warnings=(),
+        fingerprint="abc",
+    )
+    return DatasetView(**(values | changes))
+
+
+def card(ident: str = "p1", **changes: Any) -> PilotCard:
+    values: dict[str, Any] = dict(
+        id=ident,
+        name="Surface inspection, line 2",
+        status="done",
+        archived=False,
+        dataset="surfaces",
+        images=10_000,
+        classes=8,
+        created_at=NOW - timedelta(hours=2),
+        ended_at=NOW - timedelta(minutes=30),
+        progress=Progress(
+            share=1.0,
+            stages_done=48,
+            stages_reused=14,
+            stages_failed=0,
+            stages_total=48,
+            eta_seconds=None,
+        ),
+        spent=11.01,
+        limit=20.0,
+        currency="USD",
+        arms=5,
+        seeds=3,
+        gain=gain(),
+        best_arm="digpt × domain-clip",
+        verdict="GO",
+    )
+    return PilotCard(**(values | changes))
+
+
+def gain(value: float = 0.047, low: float = 0.021, high: float = 0.072) -> GainView:
+    return GainView(
+        arm="digpt × domain-clip",
+        look=1,
+        baseline="frozen × domain-clip",
+        metric="balanced_accuracy",
+        protocol="finetune",
+        label_budget="20",
+        value=value,
+        low=low,
+        high=high,
+    )
+
+
+def running(ident: str = "p4", share: float = 0.62) -> PilotCard:
+    progress = Progress(
+        share=share,
+        stages_done=31,
+        stages_reused=9,
+        stages_failed=0,
+        stages_total=48,
+        eta_seconds=Range(likely=360, low=240, high=540),
+    )
+    return card(
+        ident,
+        name="Board detection",
+        status="running",
+        dataset="digits",
+        images=1797,
+        classes=10,
+        ended_at=None,
+        progress=progress,
+        spent=3.1,
+        gain=None,
+        best_arm=None,
+        verdict=None,
+    )
+
+
+def cards() -> list[PilotCard]:
+    no = card(
+        "p2",
+        name="Shelf products, Kansai <b>",
+        verdict="NO-GO",
+        gain=gain(-0.004, -0.026, 0.017),
+        best_arm="frozen × domain-clip",
+        created_at=NOW - timedelta(days=1),
+        ended_at=NOW - timedelta(days=1),
+        spent=9.0,
+    )
+    more = card(
+        "p3",
+        name="Nuclei",
+        verdict="COLLECT MORE",
+        gain=gain(0.023, -0.008, 0.055),
+        created_at=NOW - timedelta(days=5),
+        ended_at=NOW - timedelta(days=5),
+        spent=14.0,
+    )
+    return [running(), card(), no, more]
+
+
+def arms(status: str = "done") -> tuple[ArmView, ...]:
+    return tuple(
+        ArmView(
+            name=name,
+            method=method,
+            tokenizer=tokenizer,
+            look=look,
+            status=status,
+            is_cheap_baseline=method == "frozen",
+            sees_labels=False,
+        )
+        for name, method, tokenizer, look, *_ in ARMS
+    )
+
+
+def stages(live: bool) -> tuple[StageView, ...]:
+    """One stage per arm and kind that it needs; live: some still run."""
+    found = [_stage("prepare", tuple(a[0] for a in ARMS), "surfaces", "reused")]
+    for name, method, tokenizer, *_ in ARMS:
+        if tokenizer:
+            found.append(
+                _stage("tokenize", (name,), tokenizer, "reused" if method != "digpt" else "done")
+            )
+        if method in ("digpt", "masked"):
+            found.append(_stage("pretrain", (name,), "seed 1", "running" if live else "done"))
+        waiting = live and method in ("digpt", "masked")
+        for kind in ("probe", "knn", "finetune"):
+            found.append(_stage(kind, (name,), "seed 1", "waiting" if waiting else "done"))
+        found.append(_stage("evaluate", (name,), "", "waiting" if waiting else "done"))
+    return tuple(found)
+
+
+def _stage(kind: str, of: tuple[str, ...], label: str, state: str) -> StageView:
+    return StageView(
+        key=f"{kind}-{'-'.join(of)}",
+        kind=kind,
+        arms=of,
+        label=label,
+        state=state,
+        done=412 if state == "running" else 625,
+        total=625,
+        device_seconds=0.0 if state in ("waiting", "reused") else 72.0,
+        money=0.0 if state in ("waiting", "reused") else 0.09,
+        started_at=NOW - timedelta(minutes=20) if state != "waiting" else None,
+        ended_at=NOW - timedelta(minutes=18) if state in ("done", "reused") else None,
+        attempts=1,
+        eta_seconds=Range(likely=180, low=150, high=220) if state == "running" else None,
+        error=None,
+    )
+
+
+def estimate() -> EstimateView:
+    kinds = (
+        ("prepare", 1, 1, 0, 0),
+        ("tokenize", 3, 1, 240, 0.31),
+        ("pretrain", 9, 0, 1260, 7.6),
+        ("probe", 15, 4, 300, 1.1),
+        ("finetune", 15, 4, 240, 1.8),
+        ("evaluate", 15, 0, 120, 0.2),
+    )
+    rows = tuple(
+        StageEstimateView(
+            kind=kind,
+            count=count,
+            cached=cached,
+            device_seconds=Range(likely=s, low=0.8 * s, high=1.25 * s),
+            money=Range(likely=m, low=0.8 * m, high=1.25 * m),
+        )
+        for kind, count, cached, s, m in kinds
+    )
+    return EstimateView(
+        stages=rows,
+        arms=tuple(
+            ArmEstimateView(name=n, method=m, tokenizer=t, look=k, seeds=3, money=cost)
+            for n, m, t, k, _, _, cost in ARMS
+        ),
+        wall_seconds=Range(likely=2160, low=1680, high=2760),
+        device_seconds=Range(likely=2160, low=1680, high=2760),
+        money=Range(likely=11.01, low=8.9, high=13.74),
+        currency="USD",
+        energy_kwh=Range(likely=0.9, low=0.7, high=1.1),
+        reused_stages=9,
+        total_stages=58,
+        saved_by_reuse=3.2,
+        basis="calibration",
+        rate_shown="",
+        limit_money=20.0,
+        limit_hours=2.0,
+        warnings=({"code": "no-history"},),
+    )
+
+
+class FakeService:
+    """The service's answers from memory. `shown` are the pilots it knows."""
+
+    def __init__(self, shown: list[PilotCard] | None = None) -> None:
+        self.shown = cards() if shown is None else shown
+        self.called: list[tuple[str, Any]] = []
+        self.cases: dict[str, Any] = {}
+        self.sets = [dataset(), dataset("digits", images=1797, classes=tuple("0123456789"))]
+
+    def datasets(self) -> list[DatasetView]:
+        return self.sets
+
+    def dataset(self, name: str, version: int | None = None) -> DatasetView:
+        return next(d for d in self.sets if d.name == name)
+
+    def thumbnails(self, name: str, n: int = 24) -> list[tuple[str, bytes]]:
+        first = 0 if name == "surfaces" else 50
+        return [(CLASSES[i % 8], picture(first + i)) for i in range(n)]
+
+    def import_dataset(
+        self, source: Path, *, name: str, task: str = "classification", dry_run: bool = False,
+        skip_bad: bool = False, reporter: Any = None,
+    ) -> ImportResult:  # fmt: skip
+        self.called.append(("import", (str(source), name, dry_run, skip_bad)))
+        if "missing" in str(source):
+            raise UserError(f"There is no folder {source}.", code="missing-file", field="source")
+        problems = (
+            Problem("error", "crack/007.png", "truncated file", "export it again"),
+            Problem("warning", "dent", "only 4 images", "add more images"),
+        )
+        if dry_run:
+            return ImportResult(None, None, "class folders", {"train": {"crack": 40}}, problems)
+        self.sets.append(dataset(name, builtin=False, version=1))
+        return ImportResult(name, 1, "class folders", {"train": {"crack": 39}}, problems)
+
+    def tokenizers(self, dataset: str | None = None) -> list[TokenizerView]:
+        rows = (
+            ("domain-clip", "CLIP trained on the domain's own images", "", True, True, True, ""),
+            ("filters", "Gabor and colour filters per patch", "", False, False, True, ""),
+            ("pixels", "Raw patches", "", False, False, True, ""),
+            ("hog", "Edges by hand, no network", "", False, False, True, ""),
+            ("random", "Untrained network, a control", "", False, False, True, ""),
+            ("clip:ViT-B-32@laion2b_s34b_b79k", "General recogniser", "MIT", True, False, False,
+             "Weights are not on this machine."),
+        )  # fmt: skip
+        return [
+            TokenizerView(
+                name=name,
+                family=name.split(":")[0],
+                description=description,
+                licence=licence,
+                needs_weights=weights,
+                needs_captions=captions,
+                is_discrete=False,
+                ready=ready,
+                remark=remark,
+            )
+            for name, description, licence, weights, captions, ready, remark in rows
+        ]
+
+    def estimate(self, spec: PilotSpec) -> EstimateView:
+        self.called.append(("estimate", spec))
+        return estimate()
+
+    def submit(self, spec: PilotSpec) -> str:
+        self.called.append(("submit", spec))
+        self.shown.insert(0, replace(running("p9", 0.0), name=spec.name))
+        return "p9"
+
+    def pilots(self, *, status: str | None = None, search: str = "", page: int = 1, size: int = 20,
+               archived: bool = False) -> Listing:  # fmt: skip
+        found = [c for c in self.shown if c.archived == archived and status in (None, c.status)]
+        found = [c for c in found if search.lower() in c.name.lower()]
+        return Listing(found[(page - 1) * size : page * size], len(found))
+
+    def pilot(self, id: str) -> PilotView:
+        found = next((c for c in self.shown if c.id == id), None)
+        if found is None:
+            raise UserError(f"There is no pilot {id!r}.", code="unknown-pilot", field="pilot")
+        live = found.status == "running"
+        spec = {
+            "name": found.name,
+            "dataset": {"name": found.dataset},
+            "arms": [{"method": m, **({"tokenizer": t} if t else {})} for _, m, t, *_ in ARMS],
+            "preset": "quick",
+        }
+        return PilotView(
+            card=found,
+            spec_yaml=to_yaml(PilotSpec.model_validate(spec)),
+            arms=arms("running" if live else "done"),
+            stages=stages(live),
+            estimate=estimate(),
+            elapsed_seconds=1320.0,
+            device_seconds=2400.0,
+            money=found.spent,
+            money_stand_alone=14.2,
+            energy_kwh=0.9,
+            error=None,
+            restarts=1,
+        )
+
+    def curves(self, id: str) -> list[Curve]:
+        steps = tuple(range(0, 626, 25))
+        return [
+            Curve(
+                arm=name,
+                look=look,
+                seed=0,
+                state="done" if id == "p1" else "running",
+                steps=steps,
+                values=tuple(2 * (0.4 + 0.1 * look + 0.6 * math.exp(-s / 150)) for s in steps),
+            )
+            for name, method, _, look, *_ in ARMS
+            if method in ("digpt", "masked")
+        ]
+
+    def logs(self, id: str, *, level: str | None = None, limit: int = 200) -> list[LogLine]:
+        lines = [
+            LogLine(
+                at=NOW, level="info", stage="pretrain seed 1", text="step 412 of 625, loss 0.612"
+            ),
+            LogLine(
+                at=NOW, level="warning", stage="pretrain seed 1", text="worker lost; <resumed>"
+            ),
+        ]
+        return [line for line in lines if level in (None, line.level)]
+
+    def cancel(self, id: str) -> None:
+        self.called.append(("cancel", id))
+        self.shown = [replace(c, status="cancelled") if c.id == id else c for c in self.shown]
+
+    def retry(self, id: str) -> None:
+        self.called.append(("retry", id))
+
+    def archive(self, id: str) -> None:
+        self.called.append(("archive", id))
+
+    def clone(self, id: str) -> PilotSpec:
+        from jobs.spec import load_spec  # noqa: PLC0415 - only here
+
+        spec = load_spec(self.pilot(id).spec_yaml)
+        return spec.model_copy(update={"name": f"{spec.name} (2)"})
+
+    def compare(self, ids: list[str]) -> pd.DataFrame:
+        return pd.DataFrame([row for ident in ids for row in _rows(ident)], columns=COLUMNS)
+
+    def differences(
+        self, id: str, *, protocol: str, label_budget: str, metric: str
+    ) -> pd.DataFrame:
+        rows = []
+        for i, first in enumerate(ARMS):
+            for second in ARMS[i + 1 :]:
+                d = first[4] - second[4]
+                p = 0.3 if abs(d) < 0.02 else 0.0004
+                rows.append((first[0], second[0], d, d - 0.02, d + 0.02, p, min(1.0, 3 * p)))
+        names = ["arm_a", "arm_b", "difference", "low", "high", "p", "p_holm"]
+        return pd.DataFrame(rows, columns=names)
+
+    def gains(self, id: str, *, protocol: str, label_budget: str, metric: str) -> pd.DataFrame:
+        base = ARMS[0]
+        rows = [
+            (
+                a[0],
+                base[0],
+                a[4] - base[4],
+                a[4] - base[4] - 0.024,
+                a[4] - base[4] + 0.024,
+                "cheap baseline",
+            )
+            for a in ARMS[1:]
+        ]
+        return pd.DataFrame(rows, columns=["arm", "baseline", "difference", "low", "high", "kind"])
+
+    def token_maps(self, id: str, n: int = 4) -> TokenMaps | None:
+        return TokenMaps(
+            photos=tuple(picture(i) for i in range(n)),
+            captions=CLASSES[:n],
+            rows=tuple(
+                TokenMapRow(
+                    tokenizer=name, look=look, images=tuple(tokens(look * 9 + i) for i in range(n))
+                )
+                for name, look in (("domain-clip", 1), ("filters", 2))
+            ),
+        )
+
+    def roi(self, id: str, case: Case) -> CaseResult:
+        return evaluate_case(case, evidence(), draws=2000)
+
+    def saved_case(self, id: str) -> Case | None:
+        return self.cases.get(id)
+
+    def save_case(self, id: str, case: Case) -> None:
+        self.cases[id] = case
+
+    def default_case(self, id: str) -> Case:
+        return parse_case(EXAMPLE_CASE)
+
+    def cluster(self) -> Cluster:
+        return Cluster(
+            alive=True,
+            supervisor=True,
+            slots=2,
+            busy=1,
+            devices=("cpu", "cpu"),
+            disk_free_bytes=53_000_000_000,
+            home="home",
+            queue=0,
+        )
+
+
+COLUMNS = [
+    "pilot",
+    "arm",
+    "look",
+    "method",
+    "tokenizer",
+    "task",
+    "protocol",
+    "label_budget",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "n_seeds",
+    "covers",
+    "device_seconds",
+    "flops",
+    "energy_kwh",
+    "cost",
+    "cost_stand_alone",
+    "currency",
+]
+
+
+def _rows(ident: str) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    for name, method, tokenizer, look, accuracy, hours, cost in ARMS:
+        for protocol, budgets in (("probe", ("5", "10", "20", "50", "all")), ("finetune", ("20",))):
+            if protocol == "finetune" and method == "frozen":
+                continue
+            for at, budget in enumerate(budgets):
+                for metric, shift in (
+                    ("balanced_accuracy", 0),
+                    ("macro_f1", -0.01),
+                    ("auroc", 0.08),
+                ):
+                    value = accuracy - 0.07 * (4 - at) * (1 + (1 - accuracy)) + shift
+                    rows.append(
+                        (
+                            ident,
+                            name,
+                            look,
+                            method,
+                            tokenizer,
+                            "classification",
+                            protocol,
+                            budget,
+                            metric,
+                            value,
+                            value - 0.02,
+                            value + 0.02,
+                            3,
+                            "labels, items",
+                            3600 * hours,
+                            1e15,
+                            0.1,
+                            cost,
+                            cost,
+                            "USD",
+                        )
+                    )
+    return rows
+
+
+EXAMPLE_CASE = {
+    "currency": "USD",
+    "items_per_year": 1_200_000,
+    "prevalence": 0.008,
+    "good_classes": ["normal"],
+    "cost_miss": 60.0,
+    "cost_false_alarm": 0.4,
+    "today": {"miss_rate": 0.06, "false_alarm_rate": 0.02, "process_per_item": 0.042},
+    "inference_per_item": 0.001,
+    "one_off": 52_000,
+    "labels": {"price_per_label": 3.0},
+    "run_per_year": 18_000,
+    "horizon_years": 3,
+    "discount_rate": 0.08,
+    "next_stage_cost": 8_000,
+    "stage_budget": 20_000,
+}
+
+
+def evidence() -> list[ArmEvidence]:
+    """Scores of every arm on the same items, the better the more accurate the arm."""
+    rng = np.random.default_rng(0)
+    positive = np.arange(800) % 8 != 0
+    return [
+        ArmEvidence(
+            arm=name,
+            method=method,
+            tokenizer=tokenizer,
+            protocol="probe" if method == "frozen" else "finetune",
+            label_budget=20,
+            labels_used=160,
+            val_scores=[_scores(positive, accuracy, rng) for _ in range(2)],
+            val_positive=positive,
+            test_scores=[_scores(positive, accuracy, rng) for _ in range(2)],
+            test_positive=positive,
+            pilot_cost_money=cost,
+        )
+        for name, method, tokenizer, _, accuracy, _, cost in ARMS
+    ]
+
+
+def _scores(positive: np.ndarray, accuracy: float, rng: np.random.Generator) -> np.ndarray:
+    signal = 9 * accuracy**3 * (positive - 0.5) + rng.standard_normal(len(positive))
+    return 1 / (1 + np.exp(-signal))

@@ -1,0 +1,75 @@
+"""Strings: both languages say the same things, and every key that is used exists."""
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+from dashboard.text import LANGUAGES, Viewer, strings, text
+from digpt.errors import UserError
+from digpt.recipe import PRESETS
+from digpt.tokenizers.names import FAMILIES
+from jobs.roi.decision import EXPERIMENTS, REASONS
+
+PACKAGE = Path(__file__).parents[2] / "dashboard"
+USED = re.compile(r'(?:\btext|text_of)\(\s*"([^"]+)"')
+
+
+def placeholders(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
+
+
+def test_both_languages_have_the_same_keys():
+    assert set(strings("en")) == set(strings("ja"))
+
+
+def test_no_string_is_empty_but_for_the_japanese_space():
+    empty = {(n, k) for n in LANGUAGES for k, v in strings(n).items() if not v}
+    assert empty <= {("ja", "overview.lead.space")}
+
+
+def test_placeholders_agree():
+    wrong = []
+    for key, english in strings("en").items():
+        odd = placeholders(english) ^ placeholders(strings("ja")[key])
+        # one form of a plural may leave its number out
+        if odd and not (key.endswith(".one") and odd <= {"count", "go"}):
+            wrong.append(key)
+    assert wrong == []
+
+
+def test_every_key_that_the_code_names_exists():
+    used = {k for path in PACKAGE.rglob("*.py") for k in USED.findall(path.read_text("utf-8"))}
+    assert used
+    assert used - set(strings("en")) == set()
+
+
+@pytest.mark.parametrize("code", sorted(REASONS))
+def test_every_reason_has_a_sentence_with_its_facts(code):
+    facts = dict.fromkeys(REASONS[code], "x")
+    for language in LANGUAGES:
+        assert text(f"reason.{code}", language, **facts)
+
+
+def test_every_name_that_comes_from_the_engine_has_words():
+    wanted = [
+        *(f"experiment.{e}" for e in EXPERIMENTS),
+        *(f"preset.{p}" for p in PRESETS),
+        *(f"preset.{p}.about" for p in PRESETS),
+        *(f"tokenizer.{f}" for f in FAMILIES),
+        *(f"verdict.{v}" for v in ("GO", "NO-GO", "COLLECT MORE")),
+        *(f"status.{s}" for s in ("queued", "running", "done", "partial", "failed", "cancelled")),
+    ]
+    assert [k for k in wanted if k not in strings("en")] == []
+
+
+def test_one_has_its_own_form():
+    assert text("overview.lead.running", "en", count=1) == "One pilot is running."
+    assert text("overview.lead.running", "en", count=2) == "2 pilots are running."
+
+
+def test_an_error_without_a_translation_is_shown_as_it_came():
+    assert (
+        Viewer("ja").error(UserError("Row 14 has no class.", code="odd")) == "Row 14 has no class."
+    )

@@ -1,0 +1,226 @@
+"""Class folders come in as they lie; whatever is wrong is said with what to do."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digpt.data import load_prepared, open_dataset, prepare, store_dataset
+from digpt.data.importers import Imported, read
+from digpt.errors import Cancelled, UserError
+from digpt.reporter import Quiet
+
+
+def said(found: Imported, severity: str) -> str:
+    return " | ".join(
+        f"{p.file}: {p.what} {p.fix}" for p in found.problems if p.severity == severity
+    )
+
+
+def test_class_folders_become_a_dataset_with_splits_cut_and_said(folder, class_files):
+    found = read(folder(class_files(10)), name="parts")
+    assert found.format == "class folders (folder)"
+    assert found.dataset is not None
+    assert found.dataset.classes == ("good", "scratch")
+    assert found.dataset.good_classes == ("good",)
+    assert found.counts == {s: {"good": n, "scratch": n} for s, n in
+                            {"train": 6, "val": 2, "test": 2}.items()}  # fmt: skip
+    assert "no splits" in said(found, "note")
+    assert any("no splits" in note for note in found.dataset.notes)
+
+
+@pytest.mark.parametrize("val", ["val", "valid", "Validation"])
+def test_split_folders_are_kept_whatever_validation_is_called(folder, class_files, val: str):
+    found = read(folder(class_files(3, ("train", val, "test"))), name="parts")
+    assert found.format == "class folders in split folders (folder)"
+    assert {s: sum(c.values()) for s, c in found.counts.items()} == dict(train=6, val=6, test=6)
+    assert found.problems == []
+
+
+def test_a_missing_validation_split_is_cut_from_train_only(folder, class_files):
+    source = folder(class_files(10, ("train", "test")))
+    found = read(source, name="parts")
+    assert found.dataset is not None
+    assert {s: sum(c.values()) for s, c in found.counts.items()} == dict(train=16, val=4, test=20)
+    tested = found.dataset.ids[found.dataset.split == "test"]
+    assert all(path.startswith("test/") for path in tested)
+    assert "20% of train" in said(found, "note")
+
+
+def test_pictures_of_a_pool_folder_have_no_class(folder, class_files, png):
+    files = class_files(3, ("train", "val", "test")) | {"pool/x.png": png(99)}
+    found = read(folder(files), name="parts")
+    assert found.counts["pool"] == {"": 1}
+
+
+def test_a_missing_folder_is_an_error_that_says_where_it_was_sought(tmp_path: Path):
+    found = read(tmp_path / "nowhere", name="x")
+    assert found.dataset is None
+    assert "does not exist" in said(found, "error")
+
+
+def test_an_empty_folder_says_what_is_wanted(tmp_path: Path):
+    found = read(tmp_path, name="x")
+    assert found.dataset is None
+    assert "one folder of pictures per class" in said(found, "error")
+
+
+def test_an_empty_class_is_an_error_and_can_be_skipped(folder, class_files):
+    source = folder(class_files(5))
+    (source / "dent").mkdir()
+    found = read(source, name="x")
+    assert found.dataset is None
+    assert "dent: The class folder holds no picture" in said(found, "error")
+    kept = read(source, name="x", skip_bad=True)
+    assert kept.dataset is not None
+    assert "dent" in said(kept, "error")
+    assert kept.dataset.classes == ("good", "scratch")
+
+
+def test_a_truncated_picture_is_named_and_can_be_skipped(folder, class_files, png):
+    source = folder(class_files(5) | {"scratch/cut.png": png(77, 32)[:900]})
+    found = read(source, name="x")
+    assert found.dataset is None
+    assert "scratch/cut.png: Image 6 of 11 cannot be read: truncated file" in said(found, "error")
+    kept = read(source, name="x", skip_bad=True)
+    assert kept.dataset is not None
+    assert len(kept.dataset) == 10
+    assert "1 bad items were left out" in kept.dataset.notes[0]
+
+
+def test_a_picture_outside_all_class_folders_is_an_error(folder, class_files, png):
+    found = read(folder(class_files(5) | {"loose.png": png(50)}), name="x")
+    assert "loose.png: The picture lies in no class folder" in said(found, "error")
+
+
+def test_a_folder_beside_split_folders_is_an_error(folder, class_files, png):
+    files = class_files(5, ("train", "test")) | {"extra/good/a.png": png(51)}
+    assert "extra: The folder stands beside split folders" in said(
+        read(folder(files), name="x"), "error"
+    )
+
+
+def test_one_class_is_not_enough(folder, png):
+    found = read(folder({f"good/{i}.png": png(i) for i in range(5)}), name="x")
+    assert found.dataset is None
+    assert "Only 1 class was found (good)" in said(found, "error")
+
+
+def test_hidden_files_and_texts_are_not_pictures(folder, class_files):
+    files = class_files(5) | {".DS_Store": b"x", "good/Thumbs.db": b"x", "README.md": b"# hello"}
+    found = read(folder(files), name="x")
+    assert found.dataset is not None
+    assert len(found.dataset) == 10
+
+
+def test_the_licence_file_is_quoted(folder, class_files):
+    found = read(folder(class_files(5) | {"LICENSE": b"MIT License\n\nCopyright"}), name="x")
+    assert found.dataset is not None
+    assert found.dataset.licence == "MIT License"
+
+
+def test_equal_pictures_in_two_splits_stay_in_train_only(folder, class_files, png):
+    same = png(500)
+    files = class_files(5, ("train", "val", "test"))
+    files |= {"train/good/b.png": same, "test/good/b1.png": same, "test/good/b2.png": same,
+              "val/good/b3.png": same}  # fmt: skip
+    found = read(folder(files), name="x")
+    assert found.dataset is not None
+    assert [p for p in found.dataset.ids if "/b" in p] == ["train/good/b.png"]
+    assert "4 files hold 1 pictures" in said(found, "warning")
+    assert "1 in val and 2 in test" in " ".join(found.dataset.notes)
+    kept = read(folder(files), name="x", exclude_cross_split_duplicates=False)
+    assert kept.dataset is not None
+    assert len(kept.dataset) == len(files)
+
+
+def test_equal_pictures_without_given_splits_are_cut_into_one_split(folder, class_files, png):
+    files = class_files(10) | {f"good/same{i}.png": png(500) for i in range(6)}
+    found = read(folder(files), name="x")
+    assert found.dataset is not None
+    same = np.char.find(found.dataset.ids, "same") >= 0
+    assert len(set(found.dataset.split[same])) == 1
+
+
+def test_one_picture_in_two_classes_is_a_warning(folder, class_files, png):
+    files = class_files(5) | {"good/b.png": png(500), "scratch/b.png": png(500)}
+    assert "1 pictures are in several classes" in said(read(folder(files), name="x"), "warning")
+
+
+def test_crops_of_one_source_stay_together(folder, png):
+    names = [(label, s, i) for label in ("good", "open") for s in range(20) for i in range(3)]
+    files = {
+        f"{label}/{4400 + s}{label[0]}_{i}.png": png(k) for k, (label, s, i) in enumerate(names)
+    }
+    found = read(folder(files), name="x")
+    assert found.dataset is not None
+    assert found.dataset.groups is not None
+    assert len(np.unique(found.dataset.groups)) == 40
+    for group in np.unique(found.dataset.groups):
+        assert len(set(found.dataset.split[found.dataset.groups == group])) == 1
+    assert "40 groups" in said(found, "note")
+
+
+def test_a_counter_in_file_names_is_no_source(folder, png):
+    files = {f"{label}/img_{i:04d}.png": png(i + 100 * k)
+             for k, label in enumerate(("good", "open")) for i in range(20)}  # fmt: skip
+    found = read(folder(files), name="x")
+    assert found.dataset is not None
+    assert found.dataset.groups is None
+
+
+def test_a_table_beside_class_folders_adds_captions_and_attributes(folder, class_files):
+    rows = "".join(f"good/p{i}.png,a good grey sheet,{20 + i}\n" for i in range(5))
+    files = class_files(5) | {"captions.csv": f"file,caption,temperature\n{rows}".encode()}
+    found = read(folder(files), name="x")
+    assert found.dataset is not None
+    assert found.dataset.captions["caption"][0] == "a good grey sheet"
+    assert found.dataset.caption_names_class == {"caption": 1.0}
+    assert found.dataset.attributes["temperature"].dtype == np.float64
+    assert "5 of 10 images have no row" in said(found, "warning")
+
+
+def test_an_import_is_the_same_after_storing_and_its_fingerprint_follows_content(
+    folder, class_files, png, tmp_path: Path
+):
+    source = folder(class_files(5))
+    first = read(source, name="x").dataset
+    assert first is not None
+    store_dataset(first, tmp_path / "kept", reporter=Quiet())
+    kept = open_dataset(tmp_path / "kept")
+    assert np.array_equal(kept.images.load(range(10), 8), first.images.load(range(10), 8))
+    prepare(kept, tmp_path / "ready", size=8, reporter=Quiet())
+    assert load_prepared(tmp_path / "ready").fingerprint == first.fingerprint
+    again = read(source, name="another name").dataset
+    assert again is not None
+    assert again.fingerprint == first.fingerprint
+    (source / "good" / "p0.png").write_bytes(png(12345))
+    changed = read(source, name="x").dataset
+    assert changed is not None
+    assert changed.fingerprint != first.fingerprint
+
+
+def test_reading_stops_when_it_is_cancelled(folder, class_files):
+    class Stopped(Quiet):
+        def check(self) -> None:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        read(folder(class_files(5)), name="x", reporter=Stopped())
+
+
+def test_another_task_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match="imports classification"):
+        read(tmp_path, name="x", task="detection")
+
+
+def test_a_file_of_another_kind_is_an_error(tmp_path: Path):
+    (tmp_path / "a.docx").write_bytes(b"x")
+    assert "no folder, ZIP, CSV or TSV" in said(read(tmp_path / "a.docx", name="x"), "error")
+
+
+def test_many_problems_of_a_kind_are_counted_not_listed(folder, class_files):
+    files = class_files(5) | {f"good/bad{i}.png": b"no" for i in range(250)}
+    found = read(folder(files), name="x")
+    assert len(found.problems) == 201
+    assert "50 more" in found.problems[-1].what

@@ -1,0 +1,192 @@
+"""clip and timm: tiny models made here, so nothing is downloaded."""
+
+import json
+
+import pytest
+import torch
+
+from digpt.errors import UserError
+from digpt.tokenizers import fitting
+
+TEXT = {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1}
+TOWERS = {
+    "tiny-vit": {"image_size": 32, "patch_size": 8, "width": 64, "layers": 2, "head_width": 32},
+    "tiny-resnet": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16, "patch_size": None},
+    "tiny-convnext": {
+        "timm_model_name": "test_convnext",
+        "timm_model_pretrained": False,
+        "timm_pool": "",
+        "timm_proj": "linear",
+        "image_size": 160,
+    },
+}
+NETWORKS = ("test_vit", "test_convnext", "test_resnet")
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    """A folder of tiny weights files: NAME.pt and NAME.safetensors."""
+    import open_clip  # noqa: PLC0415 - seconds
+    import timm  # noqa: PLC0415
+    from safetensors.torch import save_file  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("weights")
+    for name, vision in TOWERS.items():
+        about = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": TEXT}
+        (folder / f"{name}.json").write_text(json.dumps(about))
+    open_clip.add_model_config(folder)
+    models = {n: open_clip.create_model(n) for n in TOWERS}
+    models |= {n: timm.create_model(n, num_classes=0) for n in NETWORKS}
+    for name, model in models.items():
+        torch.save(model.state_dict(), folder / f"{name}.pt")
+        save_file(model.state_dict(), folder / f"{name}.safetensors")
+    return folder
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    from huggingface_hub import constants  # noqa: PLC0415 - comes with timm
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+
+every = pytest.mark.parametrize(
+    ("family", "model"),
+    [("clip", "tiny-vit"), ("clip", "tiny-resnet"), *(("timm", n) for n in NETWORKS)],
+)
+
+
+@pytest.fixture
+def published(shelf, fit, dataset):
+    return lambda family, model, end="pt": fit(f"{family}:{model}@{shelf / model}.{end}", dataset)
+
+
+@every
+def test_tokens_and_the_whole_image_are_in_one_space(family, model, published, images):
+    tokenizer = published(family, model)
+    patches, shared = tokenizer.encode(images)
+    assert patches.shape == (len(images), *tokenizer.grid_size, tokenizer.dim)
+    assert shared is not None
+    assert shared.shape == (len(images), tokenizer.dim)
+    assert patches.isfinite().all()
+
+
+@every
+def test_both_kinds_of_file_hold_the_same_weights(family, model, published, images):
+    found = [published(family, model, end).encode(images).patches for end in ("pt", "safetensors")]
+    assert torch.equal(*found)
+
+
+@every
+def test_saved_and_loaded_it_is_the_same_without_its_file(
+    family, model, published, images, tmp_path, offline
+):
+    tokenizer = published(family, model)
+    fitting.save(tokenizer, tmp_path)
+    loaded = fitting.load(tmp_path)
+    assert torch.equal(loaded.encode(images).patches, tokenizer.encode(images).patches)
+    saved = (tmp_path / "tokenizer.safetensors").stat().st_size
+    state = sum(v.numel() * v.element_size() for v in tokenizer.network.state_dict().values())
+    assert saved < state * 1.1 + 50_000  # no text tower comes along
+
+
+@every
+def test_tuning_starts_from_the_networks_own_vector(family, model, published, images):
+    tokenizer = published(family, model)
+    module = tokenizer.trainable().eval()
+    assert all(p.requires_grad for p in module.parameters())
+    torch.testing.assert_close(
+        module(images).detach(), tokenizer.encode(images).global_token, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_clip_tokens_are_normed_and_projected_as_its_class_token_is(shelf, published, images):
+    """METHOD section 1.5: the last LayerNorm and the visual projection, token by token."""
+    import open_clip  # noqa: PLC0415 - seconds
+
+    model = open_clip.create_model("tiny-vit", pretrained=str(shelf / "tiny-vit.pt")).eval()
+    pixels = torch.nn.functional.interpolate(images, (32, 32), mode="bicubic", antialias=True)
+    mean, std = open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD
+    pixels = (pixels.clamp(0, 1) - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[
+        :, None, None
+    ]
+    with torch.no_grad():
+        hidden = model.visual.transformer(model.visual._embeds(pixels))  # (B, 1 + h w, W)
+        expected = model.visual.ln_post(hidden) @ model.visual.proj
+        embedding = model.encode_image(pixels)
+    patches, shared = published("clip", "tiny-vit").encode(images)
+    torch.testing.assert_close(patches.flatten(1, 2), expected[:, 1:], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(shared, expected[:, 0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(shared, embedding, rtol=1e-4, atol=1e-5)
+
+
+def test_a_timm_trunk_in_clip_is_projected_too(shelf, fit, dataset, images):
+    import open_clip  # noqa: PLC0415 - seconds
+
+    model = open_clip.create_model("tiny-convnext", pretrained=str(shelf / "tiny-convnext.pt"))
+    tokenizer = fit(f"clip:tiny-convnext@{shelf / 'tiny-convnext.pt'}", dataset)
+    with torch.no_grad():
+        embedding = model.eval().encode_image(tokenizer.fitted(images))
+    assert tokenizer.dim == embedding.shape[1]
+    torch.testing.assert_close(tokenizer.encode(images).global_token, embedding)
+
+
+def test_a_codebook_can_stand_on_a_clip_model(shelf, fit, dataset, images, tmp_path):
+    name = f"codebook:6(clip:tiny-vit@{shelf / 'tiny-vit.pt'})"
+    tokenizer = fit(name, dataset)
+    fitting.save(tokenizer, tmp_path)
+    expected = tokenizer.encode(images).patches
+    assert torch.equal(fitting.load(tmp_path).encode(images).patches, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("clip:ViT-B-32@laion2b_s34b_b79k", ("laion2b_s34b_b79k", "clip:ViT-B-32@/")),
+        ("timm:vit_tiny_patch16_224", ("vit_tiny_patch16_224", "timm:vit_tiny_patch16_224@/")),
+    ],
+)
+def test_offline_says_what_is_missing_and_how_to_bring_it(
+    name, parts, fit, dataset, offline, monkeypatch, tmp_path
+):
+    from huggingface_hub import constants  # noqa: PLC0415 - comes with timm
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(UserError) as raised:
+        fit(name, dataset)
+    assert all(part in raised.value.message for part in (*parts, name))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("clip:ViT-B-33@x.pt", "ViT-B-32"),
+        ("clip:ViT-B-32@laion2b_s34b", "laion2b_s34b_b79k"),
+        ("clip:ViT-B-32", "which weights"),
+        ("clip:ViT-B-32@nowhere.pt", "no file nowhere.pt"),
+        ("timm:vit_tiny_patch16_225", "vit_tiny_patch16_224"),
+        ("timm:test_vit@nowhere.pt", "no file nowhere.pt"),
+        ("timm:resnet18.nonsense", "a1_in1k"),
+    ],
+)
+def test_a_wrong_model_tag_or_file_is_said_with_what_is_near(name, said, fit, dataset):
+    with pytest.raises(UserError, match=said):
+        fit(name, dataset)
+
+
+@pytest.mark.parametrize(
+    ("network", "file"),
+    [
+        ("clip:tiny-vit", "tiny-resnet.pt"),
+        ("clip:tiny-vit", "junk.safetensors"),
+        ("timm:test_vit", "junk.safetensors"),
+        ("timm:test_vit", "junk.pt"),
+        ("timm:test_vit", "tiny-resnet.pt"),
+        ("clip:tiny-vit", "junk.pt"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(network, file, shelf, fit, dataset):
+    (shelf / "junk.safetensors").write_bytes(b"these are no weights")
+    (shelf / "junk.pt").write_bytes(b"these are no weights")
+    with pytest.raises(UserError, match="does not hold weights"):
+        fit(f"{network}@{shelf / file}", dataset)

@@ -1,0 +1,88 @@
+"""The grammar of tokenizer names."""
+
+import subprocess
+import sys
+
+import pytest
+
+from digpt.errors import UserError
+from digpt.tokenizers import FAMILIES, parse
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pixels",
+        "filters",
+        "hog",
+        "random",
+        "random(clip:ViT-B-32)",
+        "clip:ViT-B-32@laion2b_s34b_b79k",
+        "clip:ViT-B-32@weights/file.safetensors",
+        "timm:vit_small_patch14_dinov2.lvd142m",
+        "domain-clip",
+        "domain-clip:caption_with_state",
+        "codebook:512(domain-clip)",
+        "codebook:64(timm:resnet18)",
+    ],
+)
+def test_a_canonical_name_parses_to_itself(name):
+    assert parse(name).canonical == name
+
+
+def test_spaces_do_not_matter():
+    assert parse(" codebook : 512 ( domain-clip ) ").canonical == "codebook:512(domain-clip)"
+
+
+def test_random_of_domain_clip_is_random():
+    assert parse("random(domain-clip)") == parse("random")
+
+
+def test_an_unknown_family_suggests_the_nearest():
+    with pytest.raises(UserError, match="Did you mean 'filters'"):
+        parse("filter")
+    with pytest.raises(UserError, match="Did you mean 'domain-clip'"):
+        parse("codebook:8(domainclip)")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("pixels:8", "takes nothing after a colon"),
+        ("clip", "needs a model name"),
+        ("clip:", "must follow the colon"),
+        ("codebook:512", "needs a base"),
+        ("codebook(filters)", "needs a number of codes"),
+        ("codebook:1(filters)", "from 2 to 65536"),
+        ("codebook:many(filters)", "from 2 to 65536"),
+        ("codebook:8(codebook:4(filters))", "cannot be made of codes"),
+        ("filters(pixels)", "takes no base"),
+        ("random(filters)", "no network"),
+        ("codebook:8(filters", "not closed"),
+    ],
+)
+def test_a_malformed_name_says_what_is_wrong(name, why):
+    with pytest.raises(UserError, match=why):
+        parse(name)
+
+
+def test_a_codebook_of_random_tokens_depends_on_the_seed():
+    assert parse("codebook:8(random)").depends_on_seed
+    assert not parse("codebook:8(filters)").depends_on_seed
+
+
+def test_the_weights_file_of_a_name_is_known_to_plans():
+    assert parse("clip:RN50@a/b.pt").weights_file == "a/b.pt"
+    assert parse("codebook:8(timm:resnet18@b.safetensors)").weights_file == "b.safetensors"
+    assert parse("clip:RN50@openai").weights_file is None
+    assert parse("random(clip:RN50@a/b.pt)").weights_file is None
+
+
+def test_every_family_says_its_licence():
+    assert all(family.licence and family.description for family in FAMILIES.values())
+
+
+def test_names_are_read_without_torch():
+    code = "import sys, digpt.tokenizers.names; print('torch' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"

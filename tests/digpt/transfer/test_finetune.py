@@ -1,0 +1,170 @@
+"""Fine-tuning: it learns, repeats itself, and leaves alone what is not its own."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from digpt.errors import Cancelled, UserError
+from digpt.evaluate.metrics import score
+from digpt.models.vit import ViT
+from digpt.recipe import Transfer
+from digpt.reporter import Quiet
+from digpt.transfer import encoders
+from digpt.transfer.augment import augment
+from digpt.transfer.finetune import LEAST_STEPS, Network, Task, finetune
+from digpt.transfer.layers import HEAD_RATE, layer_depths, layer_groups
+
+SHORT = Transfer(finetune_epochs=3, finetune_lrs=(2e-3,))
+
+
+def _task(dataset, **changes):
+    rows = {split: dataset.indices(split) for split in ("train", "val", "test")}
+    facts = {"images": dataset.images.array, "labels": dataset.labels, "classes": 4, **rows}
+    return Task(**{**facts, **changes})
+
+
+def _tune(encoder, task, recipe=SHORT, seed=0, reporter=None):
+    reporter = reporter or Quiet()
+    return finetune(encoder, task, transfer=recipe, seed=seed, device="cpu", reporter=reporter)
+
+
+@pytest.mark.slow
+def test_toy_task_is_learnt(dataset, conv):
+    recipe = Transfer(finetune_epochs=20, finetune_lrs=(1e-5, 5e-3), finetune_layer_decay=1.0)
+    found = _tune(conv, _task(dataset), recipe)
+    assert found.chosen["lr"] == 5e-3
+    assert score("top1", found.test, dataset.labels[dataset.indices("test")]) > 0.8
+    np.testing.assert_allclose(found.test.sum(axis=1), 1, atol=1e-5)
+
+
+def test_vit_of_ours_is_tuned(dataset):
+    vit = ViT(image_size=16, patch_size=4, dim=32, depth=2, heads=2)
+    found = _tune(encoders.student(vit), _task(dataset))
+    assert found.val.shape == (60, 4)
+    assert np.isfinite(found.test).all()
+
+
+def test_same_seed_same_predictions_whatever_the_global_generator(dataset, conv_with_dropout):
+    encoder = conv_with_dropout
+    torch.manual_seed(1)
+    first = _tune(encoder, _task(dataset))
+    torch.manual_seed(2)
+    state = torch.random.get_rng_state()
+    again = _tune(encoder, _task(dataset))
+    np.testing.assert_array_equal(first.test, again.test)
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert not np.array_equal(first.test, _tune(encoder, _task(dataset), seed=1).test)
+
+
+def test_encoder_is_left_as_it_was(dataset, conv):
+    before = {name: value.clone() for name, value in conv.state_dict().items()}
+    _tune(conv, _task(dataset))
+    assert all(torch.equal(before[n], v) for n, v in conv.state_dict().items())
+
+
+def test_test_labels_and_images_do_not_change_the_choice(dataset, conv):
+    images, labels = dataset.images.array.copy(), dataset.labels.copy()
+    test = dataset.indices("test")
+    images[test], labels[test] = 0, 0
+    recipe = Transfer(finetune_epochs=4, finetune_lrs=(1e-3, 5e-3))
+    found = _tune(conv, _task(dataset), recipe)
+    poisoned = _tune(conv, _task(dataset, images=images, labels=labels), recipe)
+    assert found.chosen == poisoned.chosen
+    np.testing.assert_array_equal(found.val, poisoned.val)
+
+
+def test_few_labels_still_get_enough_steps(dataset, conv):
+    class Count(Quiet):
+        calls = 0
+
+        def check(self):
+            self.calls += 1
+
+    reporter = Count()
+    _tune(conv, _task(dataset, train=np.arange(4)), replace(SHORT, finetune_epochs=1), 0, reporter)
+    assert reporter.calls >= LEAST_STEPS
+
+
+def test_fewer_images_than_a_batch_are_enough(dataset, conv):
+    found = _tune(conv, _task(dataset, train=np.arange(4)))
+    assert np.isfinite(found.test).all()
+
+
+def test_frozen_features_cannot_be_tuned(dataset, conv):
+    conv.is_tunable = False
+    with pytest.raises(UserError, match="'frozen'"):
+        _tune(conv, _task(dataset))
+
+
+def test_cancelling_stops_at_the_next_step(dataset, conv):
+    class Stop(Quiet):
+        calls = 0
+
+        def check(self):
+            self.calls += 1
+            if self.calls == 3:
+                raise Cancelled
+
+    with pytest.raises(Cancelled):
+        _tune(conv, _task(dataset), reporter=Stop())
+
+
+def test_head_starts_without_a_preference(conv):
+    logits = Network(conv, 256, 4)(torch.rand(2, 3, 16, 16))
+    assert torch.equal(logits, torch.zeros(2, 4))
+
+
+def test_deeper_layers_move_less():
+    vit = ViT(image_size=16, patch_size=4, dim=32, depth=3, heads=2)
+    depths = layer_depths(vit)
+    assert depths["cls_token"] == 0
+    assert {depths[n] for n in depths if n.startswith("patch_embed")} == {0}
+    for i in range(3):
+        assert {depths[n] for n in depths if n.startswith(f"blocks.{i}.")} == {i + 1}
+    head = nn.Linear(32, 4)
+    groups = layer_groups(vit, head, lr=1.0, decay=0.5, weight_decay=0.1)
+    rate = {id(p): (g["lr"], g["weight_decay"]) for g in groups for p in g["params"]}
+    assert rate[id(head.weight)] == (HEAD_RATE, 0.1)
+    assert rate[id(head.bias)] == (HEAD_RATE, 0.0)
+    assert rate[id(vit.cls_token)] == (0.5**4, 0.0)
+    assert len(rate) == len(list(vit.parameters())) + 2
+
+
+def test_layers_after_the_blocks_are_nearest_to_the_head():
+    class Tower(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.proj = nn.Parameter(torch.ones(2, 2))
+            self.stem = nn.Linear(2, 2)
+            self.resblocks = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
+            self.ln_post = nn.LayerNorm(2)
+
+    depths = layer_depths(Tower())
+    assert depths["stem.weight"] == 0
+    assert depths["resblocks.2.bias"] == 3
+    assert depths["ln_post.weight"] == depths["proj"] == 4
+
+
+def test_network_without_a_sequence_is_one_layer():
+    assert set(layer_depths(nn.Linear(2, 2)).values()) == {0}
+
+
+def test_views_differ_but_keep_range_and_shape():
+    images = torch.rand(1, 3, 16, 16).repeat(8, 1, 1, 1)
+    views = augment(images, torch.Generator().manual_seed(0))
+    again = augment(images, torch.Generator().manual_seed(0))
+    assert views.shape == images.shape
+    assert torch.equal(views, again)
+    assert 0 <= views.min() <= views.max() <= 1 + 1e-6
+    assert not torch.equal(views[0], views[1])
+
+
+@pytest.mark.gpu
+def test_tuning_on_a_device_repeats_itself(dataset, conv_with_dropout):
+    run = {"transfer": SHORT, "seed": 0, "device": "cuda", "reporter": Quiet()}
+    first = finetune(conv_with_dropout, _task(dataset), **run)
+    again = finetune(conv_with_dropout, _task(dataset), **run)
+    np.testing.assert_allclose(first.test, again.test, atol=1e-2)

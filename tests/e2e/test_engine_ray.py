@@ -1,0 +1,222 @@
+"""The engine with a real Ray: what survives whose death."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from jobs.engine.artifacts import open_artifacts
+from jobs.engine.head import attach, ensure_head, stop_head
+from jobs.engine.supervisor import ensure_supervisor, is_led, run_in_process, stop_all
+from jobs.settings import Settings
+from jobs.store import Store
+from jobs.store.records import ArmRecord, NewPilot
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+RUNNER = "engine_runner:run_stage"
+ENDED = ("done", "partial", "failed", "cancelled")
+
+
+class House:
+    """A home with two slots, and a folder where stages leave a mark when they begin."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings = Settings(home=home, slots=2)
+        self.store = Store(self.settings.database)
+        self.marks = home / "marks"
+        self.marks.mkdir()
+
+    def stage(self, name: str, *inputs: str, **params: Any) -> Any:
+        return SimpleNamespace(
+            key=key_of(name),
+            kind="fit",
+            params={"name": name, "marks": str(self.marks), **params},
+            inputs={f"in{i}": key_of(n) for i, n in enumerate(inputs)},
+            arms=("A",),
+            label=name,
+            units=1.0,
+            cost_hint=1.0,
+            source="",
+        )
+
+    def submit(self, *stages: Any) -> str:
+        arm = ArmRecord(name="A", method="digpt", tokenizer=None, look=0)
+        return self.store.create_pilot(NewPilot(name="p", spec={}, dataset="d"), [arm], stages).id
+
+    def begun(self, name: str) -> list[int]:
+        """Pids of the workers that began the stage, in order."""
+        marks = sorted(self.marks.glob(f"{name}.*"), key=lambda p: p.suffix)
+        return [int(p.name.split(".")[1]) for p in marks]
+
+    def status(self, pilot: str) -> str:
+        return self.store.pilot(pilot).status
+
+
+@pytest.fixture(scope="module")
+def _path() -> Iterator[None]:
+    """Ray's workers find the runner beside this file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        yield
+
+
+@pytest.fixture
+def house(tmp_path: Path, _path: None) -> Iterator[House]:
+    house = House(tmp_path)
+    try:
+        yield house
+    finally:
+        stop_all(house.settings)
+        stop_head(house.settings)
+
+
+def test_a_pilot_runs_in_process_and_leaves_nothing_behind(house: House) -> None:
+    pilot = house.submit(
+        house.stage("a", value=1),
+        house.stage("b", "a", value=2, steps=3, pause=0.1),
+        house.stage("c", "a", "b", value=4),
+    )
+    assert run_in_process(house.settings, pilot, runner=RUNNER)
+    assert house.status(pilot) == "done"
+    artifacts = open_artifacts(house.settings)
+    assert (artifacts.folder(key_of("c")) / "value").read_text() == "8"  # 4 + (1) + (2 + 1)
+    assert [artifacts.verify(key_of(n)) for n in "abc"] == [[], [], []]
+    stages = house.store.stages(pilot)
+    assert all(s.state == "done" and s.device_seconds > 0 and s.peak_memory for s in stages)
+    assert [p.step for p in house.store.points([key_of("b")])] == [1, 2, 3]
+    assert (stages[1].done, stages[1].total) == (3, 3)
+    assert not attach(house.settings)
+    assert not is_led(house.settings)
+
+
+def test_a_killed_worker_is_retried_and_resumes(house: House) -> None:
+    pilot = house.submit(house.stage("a", steps=30, pause=0.1))
+    ensure_supervisor(house.settings, runner=RUNNER)
+    wait(lambda: (house.store.stage(key_of("a")).done) >= 5)
+    os.kill(house.begun("a")[0], signal.SIGKILL)
+    killed_at = time.monotonic()
+    wait(lambda: house.store.attempts(key_of("a"))[0].state == "lost")
+    assert time.monotonic() - killed_at < 5
+    wait(lambda: house.status(pilot) in ENDED)
+    assert house.status(pilot) == "done"
+    assert len(house.begun("a")) == 2
+    summary = open_artifacts(house.settings).summary(key_of("a"))
+    assert summary["began_at"] >= 5  # from the checkpoint, not from the start
+
+
+def test_a_new_supervisor_picks_up_the_running_stage(house: House) -> None:
+    pilot = house.submit(house.stage("a", steps=80, pause=0.1), house.stage("b", "a"))
+    leader = ensure_supervisor(house.settings, runner=RUNNER)
+    assert leader is not None
+    wait(lambda: house.store.stage(key_of("a")).done >= 3)
+    os.kill(leader, signal.SIGKILL)
+    wait(lambda: not is_led(house.settings))
+    assert ensure_supervisor(house.settings, runner=RUNNER) not in (None, leader)
+    wait(lambda: house.status(pilot) in ENDED)
+    assert house.status(pilot) == "done"
+    assert len(house.begun("a")) == 1
+    assert [a.state for a in house.store.attempts(key_of("a"))] == ["done"]
+
+
+def test_a_supervisor_told_to_stop_leaves_stages_running(house: House) -> None:
+    pilot = house.submit(house.stage("a", steps=40, pause=0.1))
+    leader = ensure_supervisor(house.settings, runner=RUNNER)
+    assert leader is not None
+    wait(lambda: house.store.stage(key_of("a")).done >= 3)
+    os.kill(leader, signal.SIGTERM)
+    wait(lambda: not is_led(house.settings))
+    wait(lambda: open_artifacts(house.settings).is_complete(key_of("a")))
+    assert house.status(pilot) == "running"  # nobody has looked yet
+    assert run_in_process(house.settings, pilot, runner=RUNNER)
+    assert house.status(pilot) == "done"
+    assert len(house.begun("a")) == 1
+
+
+@pytest.mark.parametrize("pause", [0.1, 30.0], ids=["willing", "deaf"])
+def test_cancel_frees_the_slots_within_five_seconds(house: House, pause: float) -> None:
+    pilot = house.submit(house.stage("a", steps=600, pause=pause))
+    ensure_supervisor(house.settings, runner=RUNNER)
+    wait(lambda: bool(house.begun("a")))
+    asked_at = time.monotonic()
+    assert house.store.request_cancel(pilot)
+    wait(lambda: house.status(pilot) == "cancelled")
+    assert time.monotonic() - asked_at < 5
+    again = house.submit(house.stage("b"))
+    wait(lambda: house.status(again) == "done")
+
+
+def test_two_pilots_share_a_stage(house: House) -> None:
+    shared = house.stage("a", steps=5, pause=0.1)
+    first, second = house.submit(shared), house.submit(shared, house.stage("b", "a"))
+    ensure_supervisor(house.settings, runner=RUNNER)
+    wait(lambda: house.status(first) in ENDED and house.status(second) in ENDED)
+    assert (house.status(first), house.status(second)) == ("done", "done")
+    assert len(house.begun("a")) == 1
+
+
+def test_the_head_survives_its_starter_and_is_found_again(house: House) -> None:
+    child = os.fork()
+    if child == 0:
+        code = 1
+        with contextlib.suppress(BaseException):
+            ensure_head(house.settings)
+            code = 0
+        os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    found = attach(house.settings)
+    assert found is not None
+    assert ensure_head(house.settings) == found
+    assert all(process_ignores_no_sigint(int(pid)) for pid in found.pids)
+    assert stop_head(house.settings)
+    assert not any(psutil.pid_exists(int(p)) and not is_zombie(int(p)) for p in found.pids)
+    assert not stop_head(house.settings)
+
+
+def test_a_dead_head_is_replaced_and_its_stages_run_again(house: House) -> None:
+    pilot = house.submit(house.stage("a", steps=60, pause=0.1))
+    ensure_supervisor(house.settings, runner=RUNNER)
+    wait(lambda: house.store.stage(key_of("a")).done >= 3)
+    head = attach(house.settings)
+    assert head is not None
+    for pid in head.pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    deadline = time.monotonic() + 90
+    while house.status(pilot) not in ENDED and time.monotonic() < deadline:
+        ensure_supervisor(house.settings, runner=RUNNER)  # as the dashboard does
+        time.sleep(0.5)
+    assert house.status(pilot) == "done"
+
+
+def key_of(name: str) -> str:
+    return name.ljust(64, "0")
+
+
+def is_zombie(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def process_ignores_no_sigint(pid: int) -> bool:
+    """Whether SIGINT is not in the process's set of ignored signals."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():  # no /proc on macOS
+        return True
+    line = next(x for x in status.read_text().splitlines() if x.startswith("SigIgn"))
+    return not int(line.split()[1], 16) & (1 << (signal.SIGINT - 1))
+
+
+def wait(condition: Callable[[], bool], seconds: float = 90.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)

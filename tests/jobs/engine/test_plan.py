@@ -1,0 +1,92 @@
+"""Plans: equal questions have equal keys, and nothing is planned twice."""
+
+from dataclasses import replace
+
+import pytest
+
+from jobs.engine.plan import DatasetFacts, Plan, make_plan
+from jobs.spec import load_spec
+
+DATA = DatasetFacts(
+    identity="abc", source="builtin:digits", images=1000, pool=600, train=200, val=100, test=100,
+    classes=10,
+)  # fmt: skip
+ARMS = [
+    {"method": "frozen", "tokenizer": "domain-clip"},
+    {"method": "digpt", "tokenizer": "domain-clip"},
+    {"method": "digpt", "tokenizer": "codebook:16(domain-clip)"},
+    {"method": "scratch"},
+    {"method": "direct", "tokenizer": "domain-clip"},
+    {"method": "digpt", "tokenizer": "random"},
+]
+
+
+def plan_of(data: DatasetFacts = DATA, **changes: object) -> Plan:
+    values = {"name": "p", "dataset": {"name": "digits"}, "arms": ARMS, "preset": "smoke"}
+    return make_plan(load_spec(values | changes), data)
+
+
+def kinds(plan: Plan, arm: str) -> list[str]:
+    return [s.kind for s in plan.of_arm(arm)]
+
+
+def test_every_stage_follows_its_inputs():
+    seen: set[str] = set()
+    for stage in plan_of().stages:
+        assert set(stage.inputs.values()) <= seen
+        seen.add(stage.key)
+
+
+def test_the_recogniser_is_fitted_once_for_all_its_arms():
+    fits = [s for s in plan_of().stages if s.params.get("tokenizer") == "domain-clip"]
+    assert len(fits) == 1
+    assert len(fits[0].arms) == 4
+
+
+def test_frozen_features_are_only_probed_and_the_recogniser_only_tuned():
+    plan = plan_of()
+    assert kinds(plan, "frozen × domain-clip") == ["prepare", "fit", "probe", "knn", "evaluate"]
+    assert kinds(plan, "direct × domain-clip") == ["prepare", "fit", "finetune", "evaluate"]
+    assert "pretrain" not in kinds(plan, "scratch")
+
+
+def test_the_name_of_the_pilot_and_the_place_of_the_data_change_no_key():
+    moved = replace(DATA, source="elsewhere")
+    assert [s.key for s in plan_of(moved, name="other").stages] == [s.key for s in plan_of().stages]
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"pretrain": {"images_seen": 640}}, {"prepare", "fit", "tokenize"}),
+        ({"transfer": {"finetune_epochs": 9}}, {"prepare", "fit", "tokenize", "pretrain", "probe"}),
+        ({"transfer": {"label_budgets": [7]}}, {"prepare", "pretrain", "finetune"}),
+    ],
+)
+def test_a_change_runs_again_only_what_it_touches(change: dict[str, object], same: set[str]):
+    def by_kind(plan: Plan) -> dict[str, set[str]]:
+        return {k: {s.key for s in plan.stages if s.kind == k} for k in same | {"evaluate"}}
+
+    before, after = by_kind(plan_of()), by_kind(plan_of(**change))
+    assert {k for k in same if before[k] == after[k]} == same
+    assert before["evaluate"] != after["evaluate"]
+
+
+def test_other_data_share_no_stage():
+    keys = {s.key for s in plan_of().stages}
+    assert keys.isdisjoint(s.key for s in plan_of(replace(DATA, identity="other")).stages)
+
+
+def test_a_random_recogniser_takes_the_seed_of_its_arm():
+    plan = plan_of(pretrain={"seeds": 2})
+    fits = [s for s in plan.of_arm("digpt × random") if s.kind == "fit"]
+    assert [f.params["seed"] for f in fits] == [0, 1]
+    clip = [s for s in plan.of_arm("digpt × domain-clip") if s.kind == "fit"]
+    assert [f.params["seed"] for f in clip] == [0]
+
+
+def test_other_weights_in_the_same_file_are_another_stage():
+    arms = [{"method": "frozen", "tokenizer": "clip:ViT-B-32@weights.pt"}]
+    spec = load_spec({"name": "p", "dataset": {"name": "digits"}, "arms": arms, "preset": "smoke"})
+    one, other = (make_plan(spec, DATA, {"weights.pt": d}).stages[1].key for d in ("a", "b"))
+    assert one != other

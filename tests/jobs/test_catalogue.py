@@ -1,0 +1,115 @@
+"""Datasets: built in and added, and what a plan is told of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digpt import data
+from digpt.errors import UserError
+from jobs.service import PilotService
+from jobs.spec import DatasetRef, load_spec
+from tests.handmade import service_in
+
+SPEC = "name: x\ndataset: {name: parts}\npreset: smoke\narms: [{method: scratch}]\n"
+
+
+def photos(folder: Path, classes: str = "ab", n: int = 20, splits: tuple[str, ...] = ()) -> Path:
+    for split in splits or ("",):
+        for name in classes:
+            where = folder / split / name
+            where.mkdir(parents=True)
+            for i in range(n):
+                draw = np.random.default_rng((ord(name), i, len(split)))
+                pixels = draw.integers(0, 255, (16, 16, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(where / f"{name}{i}.png")
+    return folder
+
+
+def test_the_card_of_a_built_in_set_is_drawn_once_for_each_home(
+    service: PilotService, monkeypatch: pytest.MonkeyPatch
+):
+    first = service.dataset("digits")
+    monkeypatch.setattr(data, "describe", lambda *_, **__: pytest.fail("drawn again"))
+    assert service_in(service.settings.home).dataset("digits") == first
+
+
+def test_an_added_dataset_is_there_until_it_is_removed(service: PilotService, tmp_path: Path):
+    found = service.import_dataset(photos(tmp_path / "photos"), name="parts")
+    assert (found.dataset, found.version) == ("parts", 1)
+    assert [d.name for d in service.datasets()] == ["surfaces", "digits", "parts"]
+    service.remove_dataset("parts")
+    with pytest.raises(UserError, match="parts"):
+        service.dataset("parts")
+
+
+def test_the_newest_version_counts_unless_another_is_named(service: PilotService, tmp_path: Path):
+    service.import_dataset(photos(tmp_path / "one"), name="parts")
+    service.import_dataset(photos(tmp_path / "two", classes="abc"), name="parts")
+    assert len(service.dataset("parts").classes) == 3
+    assert len(service.dataset("parts", 1).classes) == 2
+    with pytest.raises(UserError, match="no version 7"):
+        service.dataset("parts", 7)
+
+
+def test_a_pilot_remembers_which_version_it_ran_on_even_after_removal(
+    service: PilotService, tmp_path: Path
+):
+    service.import_dataset(photos(tmp_path / "one"), name="parts")
+    pilot = service.submit(load_spec(SPEC), start=False)
+    assert service._store.pilot(pilot).dataset_version == 1
+    service.remove_dataset("parts")
+    assert service.default_case(pilot).good_classes == ()
+    assert service.clone(pilot).dataset.name == "parts"
+
+
+def test_errors_and_dry_runs_store_nothing(service: PilotService, tmp_path: Path):
+    folder = photos(tmp_path / "photos")
+    assert service.import_dataset(folder, name="parts", dry_run=True).dataset is None
+    (folder / "a" / "a0.png").write_bytes(b"no picture")
+    refused = service.import_dataset(folder, name="parts")
+    assert refused.dataset is None
+    assert any(p.file == "a/a0.png" for p in refused.problems)
+    assert [d.name for d in service.datasets()] == ["surfaces", "digits"]
+    assert not service.settings.datasets.exists() or not list(service.settings.datasets.iterdir())
+
+
+def test_bad_items_can_be_left_out(service: PilotService, tmp_path: Path):
+    folder = photos(tmp_path / "photos")
+    (folder / "a" / "a0.png").write_bytes(b"no picture")
+    assert service.import_dataset(folder, name="parts", skip_bad=True).dataset == "parts"
+    assert service.dataset("parts").images == 39
+
+
+@pytest.mark.parametrize("name", ["digits", "", "a/b", ".hidden", "x" * 101])
+def test_a_name_that_cannot_be_used_is_refused(service: PilotService, tmp_path: Path, name: str):
+    with pytest.raises(UserError):
+        service.import_dataset(tmp_path, name=name)
+
+
+def test_built_in_sets_cannot_be_removed_and_have_no_versions(service: PilotService):
+    with pytest.raises(UserError, match="built in"):
+        service.remove_dataset("digits")
+    with pytest.raises(UserError, match="no versions"):
+        service.dataset("digits", 2)
+
+
+def test_only_built_in_sets_take_a_number_of_images(service: PilotService, tmp_path: Path):
+    service.import_dataset(photos(tmp_path / "photos"), name="parts")
+    spec = load_spec(SPEC.replace("name: parts", "name: parts, images: 300"))
+    with pytest.raises(UserError, match="only built-in"):
+        service.estimate(spec)
+    assert service._catalogue.facts(DatasetRef(name="digits", images=300)).images == 300
+
+
+@pytest.mark.parametrize("counts", [{}, {"test": {"": 50}}])
+def test_a_dataset_without_labelled_test_images_is_refused(
+    service: PilotService, counts: dict[str, dict[str, int]]
+):
+    card = dict(data.describe("digits"))
+    card["counts"] = {s: n for s, n in card["counts"].items() if s != "test"} | counts
+    service._store.add_dataset("parts", "nowhere", "f", card)
+    with pytest.raises(UserError, match="no labelled test images"):
+        service.submit(load_spec(SPEC), start=False)
+    assert service.pilots().total == 0

@@ -1,0 +1,62 @@
+"""Estimates before launch: what counts, what is reused, what is warned of."""
+
+import dataclasses
+
+import pytest
+
+from jobs.service import PilotService
+from jobs.spec import load_spec
+from tests.handmade import SPEC, finish
+
+Finished = tuple[PilotService, str]
+
+
+def test_an_estimate_adds_up_and_comes_with_ranges(service: PilotService):
+    found = service.estimate(load_spec(SPEC))
+    assert sum(s.device_seconds.likely for s in found.stages) == pytest.approx(
+        found.device_seconds.likely
+    )
+    assert sum(s.count for s in found.stages) == found.total_stages
+    low, high = found.wall_seconds.low, found.wall_seconds.high
+    assert low is not None
+    assert high is not None
+    assert 0 < low <= found.wall_seconds.likely <= high
+    assert found.basis == "calibration"
+    assert [s.kind for s in found.stages][:2] == ["prepare", "fit"]
+
+
+def test_what_was_done_before_is_not_counted_again(finished: Finished):
+    service, _ = finished
+    more = SPEC.replace("transfer:", "  - {method: digpt, tokenizer: pixels}\ntransfer:")
+    found = service.estimate(load_spec(more))
+    assert 0 < found.reused_stages < found.total_stages
+    assert found.saved_by_reuse > 0
+    assert found.basis == "history"
+
+
+def test_limits_that_will_be_reached_are_warned_of(service: PilotService):
+    tight = SPEC + "limits: {cost: 0.000001 USD, hours: 0.00001}\n"
+    codes = {w["code"] for w in service.estimate(load_spec(tight)).warnings}
+    assert {"over-cost-limit", "over-time-limit"} <= codes
+
+
+def test_a_pilot_without_a_cheap_baseline_is_warned_of(service: PilotService):
+    text = SPEC.replace("  - {method: frozen, tokenizer: filters}\n", "")
+    codes = {w["code"] for w in service.estimate(load_spec(text)).warnings}
+    assert "no-cheap-baseline" in codes
+
+
+def test_another_currency_shows_the_rate_it_was_converted_at(service: PilotService):
+    yen = PilotService(dataclasses.replace(service.settings, currency="JPY"))
+    found = yen.estimate(load_spec(SPEC))
+    assert found.currency == "JPY"
+    assert "JPY" in found.rate_shown
+    assert service.estimate(load_spec(SPEC)).rate_shown == ""
+
+
+def test_history_is_used_as_soon_as_every_kind_has_some(service: PilotService):
+    finish(service)
+    other = load_spec(SPEC.replace("images: 400", "images: 500"))
+    found = service.estimate(other)
+    assert found.basis == "history"
+    assert found.reused_stages == 0

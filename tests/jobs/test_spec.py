@@ -1,0 +1,82 @@
+"""Specs: what a person may write, and what they are told when it is wrong."""
+
+import pytest
+
+from digpt.errors import UserError
+from jobs.spec import json_schema, load_spec, to_yaml
+
+GOOD = """\
+name: boards
+dataset: {name: digits}
+arms:
+  - {method: digpt, tokenizer: filters}
+  - {method: scratch}
+preset: smoke
+"""
+
+
+def refuse(text: str) -> UserError:
+    with pytest.raises(UserError) as caught:
+        load_spec(text)
+    return caught.value
+
+
+def test_spec_survives_a_round_trip_through_yaml():
+    spec = load_spec(GOOD + "limits: {cost: 20 USD, hours: 2}\npretrain: {seeds: 2}\n")
+    assert load_spec(to_yaml(spec)) == spec
+
+
+def test_overrides_change_single_fields_of_the_preset():
+    spec = load_spec(GOOD + "pretrain: {seeds: 3, images_seen: 640, student: {depth: 3}}\n")
+    assert spec.resolved.seeds == 3
+    assert spec.resolved.pretrain.images_seen == 640
+    assert spec.resolved.pretrain.student.depth == 3
+    assert spec.resolved.pretrain.student.dim == 64  # as the preset has it
+
+
+def test_unknown_key_names_line_and_nearest_field():
+    error = refuse(GOOD + "presett: quick\n")
+    assert "line 7" in error.message
+    assert "Did you mean 'preset'?" in error.message
+
+
+def test_unknown_key_inside_an_arm_names_its_line():
+    error = refuse(GOOD.replace("tokenizer: filters}", "tokeniser: filters}"))
+    assert "line 4" in error.message
+    assert "Did you mean 'tokenizer'?" in error.message
+
+
+def test_unknown_tokenizer_suggests_the_nearest():
+    assert "Did you mean 'filters'?" in refuse(GOOD.replace("filters", "filtres")).message
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("method: scratch", "method: digpt"), "digpt needs a tokenizer"),
+        (("{method: scratch}", "{method: digpt, tokenizer: filters}"), "is listed twice"),
+        (("preset: smoke", "preset: smok"), "Did you mean 'smoke'?"),
+        (("preset: smoke", "pretrain: {seeds: 0}"), "whole number from 1 to 20"),
+        (("preset: smoke", "pretrain: {images_seen: -5}"), "images_seen"),
+        (("preset: smoke", "pretrain: {student: {image_size: 30}}"), "not a multiple of"),
+        (("preset: smoke", "pretrain: {student: {clusters: [3, 3]}}"), "do not divide"),
+        (("preset: smoke", "pretrain: {imges_seen: 5}"), "Did you mean 'images_seen'?"),
+        (("preset: smoke", "pretrain: {lr: fast}"), "must be float"),
+        (("preset: smoke", "transfer: {label_budgets: [0]}"), "label budget"),
+        (("preset: smoke", "transfer: {protocols: [probee]}"), "Did you mean 'probe'?"),
+        (("preset: smoke", "limits: {cost: lots}"), "an amount and a currency"),
+        (("{name: digits}", "{name: digits, images: 3}"), "greater than or equal to 200"),
+        (("name: boards", "name: ''"), "name"),
+        (("name: boards", "name: [unclosed"), "not valid YAML"),
+    ],
+)
+def test_a_mistake_is_one_sentence_about_that_field(change: tuple[str, str], says: str):
+    assert says in refuse(GOOD.replace(*change, 1)).message
+
+
+def test_text_that_is_no_map_points_to_the_template():
+    assert "digpt pilot template" in refuse("- 1\n- 2\n").message
+
+
+def test_schema_lists_every_method():
+    assert "masked" in str(json_schema())

@@ -1,0 +1,26 @@
+"""Weights files named in a spec are read when it is planned."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from digpt.errors import UserError
+from jobs.spec import PilotSpec, load_spec
+from jobs.weights import digests
+
+
+def spec_with(weights: Path) -> PilotSpec:
+    arms = [{"method": "frozen", "tokenizer": f"clip:ViT-B-32@{weights}"}]
+    return load_spec({"name": "p", "dataset": {"name": "digits"}, "arms": arms})
+
+
+def test_the_content_of_a_weights_file_is_what_counts(tmp_path: Path):
+    file = tmp_path / "weights.pt"
+    file.write_bytes(b"one")
+    assert digests(spec_with(file)) == {str(file): hashlib.sha256(b"one").hexdigest()}
+
+
+def test_a_missing_weights_file_is_refused_when_it_is_planned(tmp_path: Path):
+    with pytest.raises(UserError, match="cannot be read"):
+        digests(spec_with(tmp_path / "absent.pt"))
