@@ -242,6 +242,8 @@ class Supervisor:
         is_same = error["code"] == "fault" and former == [error]
         is_final = faults > self.retries or is_same
         wait = self.backoff * 2 ** (faults - 1)
+        if is_same:  # the checkpoint may be the reason: whoever retries by hand starts afresh
+            self.artifacts.discard(key, number, keep_checkpoint=False)
         self.store.finish_attempt(
             key,
             number,

@@ -32,7 +32,9 @@ def run_stage(
         reporter.check()
         time.sleep(float(params.get("pause", 0.0)))
         checkpoint.parent.mkdir(exist_ok=True)
-        checkpoint.write_text(str(step + 1))
+        fresh = checkpoint.with_suffix(".new")  # killed while writing, it would be empty
+        fresh.write_text(str(step + 1))
+        fresh.replace(checkpoint)
         reporter.progress(step + 1, steps)
         reporter.metric(step + 1, loss=1.0 / (step + 1))
     total = sum(int((path / "value").read_text()) for path in inputs.values())

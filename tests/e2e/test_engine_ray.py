@@ -58,6 +58,12 @@ class House:
     def status(self, pilot: str) -> str:
         return self.store.pilot(pilot).status
 
+    def why(self, pilot: str) -> str:
+        """What is known when a pilot did not end as it should."""
+        attempts = [a for s in self.store.stages(pilot) for a in self.store.attempts(s.key)]
+        log = self.settings.home / "logs" / "supervisor.log"
+        return f"{attempts}\n{log.read_text() if log.exists() else ''}"
+
 
 @pytest.fixture(scope="module")
 def _path() -> Iterator[None]:
@@ -84,7 +90,7 @@ def test_a_pilot_runs_in_process_and_leaves_nothing_behind(house: House) -> None
         house.stage("c", "a", "b", value=4),
     )
     assert run_in_process(house.settings, pilot, runner=RUNNER)
-    assert house.status(pilot) == "done"
+    assert house.status(pilot) == "done", house.why(pilot)
     artifacts = open_artifacts(house.settings)
     assert (artifacts.folder(key_of("c")) / "value").read_text() == "8"  # 4 + (1) + (2 + 1)
     assert [artifacts.verify(key_of(n)) for n in "abc"] == [[], [], []]
@@ -105,7 +111,7 @@ def test_a_killed_worker_is_retried_and_resumes(house: House) -> None:
     wait(lambda: house.store.attempts(key_of("a"))[0].state == "lost")
     assert time.monotonic() - killed_at < 5
     wait(lambda: house.status(pilot) in ENDED)
-    assert house.status(pilot) == "done"
+    assert house.status(pilot) == "done", house.why(pilot)
     assert len(house.begun("a")) == 2
     summary = open_artifacts(house.settings).summary(key_of("a"))
     assert summary["began_at"] >= 5  # from the checkpoint, not from the start
@@ -120,7 +126,7 @@ def test_a_new_supervisor_picks_up_the_running_stage(house: House) -> None:
     wait(lambda: not is_led(house.settings))
     assert ensure_supervisor(house.settings, runner=RUNNER) not in (None, leader)
     wait(lambda: house.status(pilot) in ENDED)
-    assert house.status(pilot) == "done"
+    assert house.status(pilot) == "done", house.why(pilot)
     assert len(house.begun("a")) == 1
     assert [a.state for a in house.store.attempts(key_of("a"))] == ["done"]
 
@@ -135,7 +141,7 @@ def test_a_supervisor_told_to_stop_leaves_stages_running(house: House) -> None:
     wait(lambda: open_artifacts(house.settings).is_complete(key_of("a")))
     assert house.status(pilot) == "running"  # nobody has looked yet
     assert run_in_process(house.settings, pilot, runner=RUNNER)
-    assert house.status(pilot) == "done"
+    assert house.status(pilot) == "done", house.why(pilot)
     assert len(house.begun("a")) == 1
 
 
@@ -192,7 +198,7 @@ def test_a_dead_head_is_replaced_and_its_stages_run_again(house: House) -> None:
     while house.status(pilot) not in ENDED and time.monotonic() < deadline:
         ensure_supervisor(house.settings, runner=RUNNER)  # as the dashboard does
         time.sleep(0.5)
-    assert house.status(pilot) == "done"
+    assert house.status(pilot) == "done", house.why(pilot)
 
 
 def key_of(name: str) -> str:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from digpt.errors import UserError
+from jobs.engine.artifacts import CHECKPOINTS
 from jobs.engine.worker import attempt_folder
 
 
@@ -113,12 +114,17 @@ def test_a_worker_lost_too_often_fails_the_stage(house, stage) -> None:
 def test_the_same_fault_twice_is_not_tried_again(house, stage) -> None:
     house.submit(stage("a"))
     error = {"code": "fault", "message": "ValueError: a bug", "field": None}
-    for _ in range(2):
+    for number in (1, 2):
         house.tick(100.0)  # the back-off is over
+        work = house.artifacts.open(stage("a").key, number)
+        assert (work / CHECKPOINTS).exists() == (number == 2)
+        (work / CHECKPOINTS).mkdir(exist_ok=True)
         house.executor.end("a", "fault", error=error)
         house.tick()
     house.tick()
     assert house.state("a") == "failed"
+    # The checkpoint may be the reason, so that a retry by hand does not begin from it.
+    assert not (house.artifacts.open(stage("a").key, 3) / CHECKPOINTS).exists()
 
 
 def test_a_user_error_fails_one_arm_and_the_others_go_on(house, stage) -> None:
