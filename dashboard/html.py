@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from dashboard.names import arm_name_of
 from dashboard.text import Viewer
 
 
@@ -54,32 +55,16 @@ def mark(look: int) -> Html:
     return Html(f'<svg width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">{inner}</svg>')
 
 
-def arm_name(method: str, tokenizer: str | None, me: Viewer) -> str:
-    """What people call an arm: "D-iGPT · filters"; a codebook by its codes and base."""
-    name = me.text(f"method.{method}")
-    return f"{name} · {short_tokenizer(tokenizer, me)}" if tokenizer else name
-
-
-def short_tokenizer(tokenizer: str, me: Viewer) -> str:
-    """A tokenizer's name for a label: "codebook:512(domain-clip)" is "512 codes of
-    domain-clip", and the weights of a recogniser are left out."""
-    codebook = re.fullmatch(r"codebook:(\d+)\((.+)\)", tokenizer)
-    if codebook:
-        return me.text("tokenizer.codes", codes=codebook[1], base=short_tokenizer(codebook[2], me))
-    return tokenizer.partition("@")[0]
-
-
-def arm_name_of(arm: str, me: Viewer) -> str:
-    """`arm_name` from the name an arm has in a spec, "digpt × filters"."""
-    method, _, tokenizer = arm.partition(" × ")
-    return arm_name(method, tokenizer or None, me)
+def look_class(look: int) -> str:
+    """The part of a style class that gives an arm's colour."""
+    return f"look{look}" if look in _MARKS else "lookx"
 
 
 def arm_chip(arm: str, look: int, me: Viewer, *, baseline: bool = False) -> Html:
     """Marker and name in the arm's colour; the baseline says that it is one."""
     return h(
-        '<span class="d-chip d-look{look}">{mark}<span>{name}{note}</span></span>',
-        look=look if look in _MARKS else "x",
+        '<span class="d-chip d-{look}">{mark}<span>{name}{note}</span></span>',
+        look=look_class(look),
         mark=mark(look),
         name=arm_name_of(arm, me),
         note=me.text("arm.baseline") if baseline else "",

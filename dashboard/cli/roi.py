@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dashboard.cli.common import Home, Json, command, emit, open_service, table
+from dashboard.reasons import reason_text
 from dashboard.text import Viewer
 
 if TYPE_CHECKING:
@@ -67,8 +68,6 @@ def _row(arm: "ArmResult", currency: str, me: Viewer) -> tuple[str, ...]:
 
 def _reasons(result: "CaseResult", me: Viewer) -> list[str]:
     """The project's reasons, then each arm's, every sentence once."""
-    from dashboard.pages.roi import reason_text  # noqa: PLC0415 - Gradio takes seconds
-
     found = [*result.reasons, *(r for a in result.arms.values() for r in a.reasons)]
     lines = [reason_text(r, result.currency, me).replace("**", "") for r in found]
     return list(dict.fromkeys(lines))

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -13,7 +12,6 @@ from dashboard.html import (
     Action,
     Html,
     arm_chip,
-    arm_name_of,
     bar,
     empty,
     h,
@@ -27,10 +25,12 @@ from dashboard.html import (
     state_tag,
     verdict_tag,
 )
+from dashboard.names import arm_name_of
 from dashboard.numbers import when
-from dashboard.pages.shell import link, page_html, viewer
+from dashboard.pages.pilots import LIVE, direction, progress_words
+from dashboard.pages.shell import QUIET, link, page_html, viewer
 from dashboard.text import Viewer
-from jobs.views import GainView, PilotCard, Range
+from jobs.views import GainView, PilotCard
 
 if TYPE_CHECKING:
     from jobs.service import PilotService
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 NAME, PATH = "overview", ""
 THUMBNAILS = 6
 FILTERS = ("all", "running", "decided", "archived")
-LIVE = ("queued", "running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +213,6 @@ def remark(card: PilotCard, me: Viewer) -> str:
     return me.text("overview.remark.no-gain")
 
 
-def direction(gain: GainView) -> str:
-    """Whether a difference is up, down, or unclear because its interval contains 0."""
-    return "up" if gain.low > 0 else "down" if gain.high < 0 else "unclear"
-
-
 def _gain(gain: GainView, reach: float, me: Viewer) -> Html:
     tones = {"up": "go", "down": "no", "unclear": "more"}
     tone = tones[direction(gain)]
@@ -240,29 +234,6 @@ def _progress(card: PilotCard, me: Viewer) -> Html:
         bar=bar(card.progress.share, me.text("progress.label")),
         words=progress_words(card, me),
     )
-
-
-def progress_words(card: PilotCard, me: Viewer) -> str:
-    """ "62% · 31 of 48 stages · about 6 min left (4–9)"."""
-    at = card.progress
-    words = me.text(
-        "progress.words",
-        share=me.number(at.share, "share"),
-        done=at.stages_done,
-        total=at.stages_total,
-    )
-    return f"{words} · {left(at.eta_seconds, me)}"
-
-
-def left(eta: Range | None, me: Viewer) -> str:
-    """How long it will still take, always with its range; "estimating" before that is known."""
-    if eta is None:
-        return me.text("progress.estimating")
-    time = me.number(eta.likely, "duration")
-    if eta.low is None or eta.high is None:
-        return me.text("progress.left", time=time)
-    span = me.interval(eta.low, eta.high, "duration")
-    return me.text("progress.left-range", time=time, range=span)
 
 
 def _best(card: PilotCard, me: Viewer) -> Html:
@@ -330,8 +301,5 @@ def build(service: "PilotService", language: str, demo: gr.Blocks) -> None:
         choices = gr.update(choices=_filters(shown, who))
         return [head(shown, who), grid(shown, who), choices, now]
 
-    connect = partial(
-        gr.on, fn=draw, inputs=[chosen, drawn], outputs=outputs, queue=False,
-        show_progress="hidden", api_visibility="private",
-    )  # fmt: skip
-    connect([demo.load, timer.tick, chosen.change])
+    events = [demo.load, timer.tick, chosen.change]
+    gr.on(events, draw, [chosen, drawn], outputs, queue=False, **QUIET)

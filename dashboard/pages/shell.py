@@ -1,11 +1,13 @@
 """What every page has: the top bar, and who is looking."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 import plotly.graph_objects as go
 import plotly.io as pio
+from gradio.components import Component
 from gradio.components.plot import PlotData
 
 from dashboard.html import NOTHING, Data, Html, card_head, h, join
@@ -21,6 +23,9 @@ _PLOT_CONFIG = {
     "doubleClick": False,
 }
 _KEEP_PILOT = ("runs", "compare", "roi")
+# how handlers are connected: none can be called from outside, and most show no progress
+PRIVATE: Mapping[str, Any] = {"api_visibility": "private"}
+QUIET: Mapping[str, Any] = {**PRIVATE, "show_progress": "hidden"}
 
 
 def top_bar(here: str, language: str) -> Html:
@@ -80,6 +85,11 @@ def page_html(value: Html = NOTHING, elem_id: str = "", *, visible: bool = True)
     return gr.HTML(
         value, elem_id=elem_id or None, apply_default_css=False, padding=False, visible=visible
     )
+
+
+def busy(component: Component) -> dict[str, Any]:
+    """How a handler is connected that takes a moment, shown on a component."""
+    return {**PRIVATE, "show_progress": "minimal", "show_progress_on": component}
 
 
 def plot(fig: go.Figure | None) -> PlotData | None:
@@ -149,6 +159,11 @@ def asked_pilots(request: gr.Request) -> list[str]:
     """The pilots named in the address, `?pilot=ID`, once or more."""
     query = request.query_params
     return [p for p in query.getlist("pilot") if p] if hasattr(query, "getlist") else []
+
+
+def asked_pilot(request: gr.Request) -> str:
+    """The first of `asked_pilots`, or an empty string."""
+    return next(iter(asked_pilots(request)), "")
 
 
 def link(page: str, pilot: str = "") -> str:

@@ -442,7 +442,7 @@ class FakeService:
         return spec.model_copy(update={"name": f"{spec.name} (2)"})
 
     def compare(self, ids: list[str]) -> pd.DataFrame:
-        return pd.DataFrame([row for ident in ids for row in _rows(ident)], columns=COLUMNS)
+        return pd.DataFrame([row for ident in ids for row in _rows(ident)])
 
     def differences(
         self, id: str, *, protocol: str, label_budget: str, metric: str
@@ -508,68 +508,46 @@ class FakeService:
         )
 
 
-COLUMNS = [
-    "pilot",
-    "arm",
-    "look",
-    "method",
-    "tokenizer",
-    "task",
-    "protocol",
-    "label_budget",
-    "metric",
-    "value",
-    "low",
-    "high",
-    "n_seeds",
-    "covers",
-    "device_seconds",
-    "flops",
-    "energy_kwh",
-    "cost",
-    "cost_stand_alone",
-    "currency",
-]
+def _rows(ident: str) -> list[dict[str, Any]]:
+    """Rows of `compare`: each arm at each protocol, label budget and metric."""
+    budgets = {"probe": ("5", "10", "20", "50", "all"), "finetune": ("20",)}
+    shifts = {"balanced_accuracy": 0, "macro_f1": -0.01, "auroc": 0.08}
+    return [
+        _row(ident, arm, protocol, budget, metric, arm[4] - 0.07 * (4 - at) * (2 - arm[4]) + shift)
+        for arm in ARMS
+        for protocol in budgets
+        if not (protocol == "finetune" and arm[1] == "frozen")
+        for at, budget in enumerate(budgets[protocol])
+        for metric, shift in shifts.items()
+    ]
 
 
-def _rows(ident: str) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = []
-    for name, method, tokenizer, look, accuracy, hours, cost in ARMS:
-        for protocol, budgets in (("probe", ("5", "10", "20", "50", "all")), ("finetune", ("20",))):
-            if protocol == "finetune" and method == "frozen":
-                continue
-            for at, budget in enumerate(budgets):
-                for metric, shift in (
-                    ("balanced_accuracy", 0),
-                    ("macro_f1", -0.01),
-                    ("auroc", 0.08),
-                ):
-                    value = accuracy - 0.07 * (4 - at) * (1 + (1 - accuracy)) + shift
-                    rows.append(
-                        (
-                            ident,
-                            name,
-                            look,
-                            method,
-                            tokenizer,
-                            "classification",
-                            protocol,
-                            budget,
-                            metric,
-                            value,
-                            value - 0.02,
-                            value + 0.02,
-                            3,
-                            "labels, items",
-                            3600 * hours,
-                            1e15,
-                            0.1,
-                            cost,
-                            cost,
-                            "USD",
-                        )
-                    )
-    return rows
+def _row(
+    ident: str, arm: Any, protocol: str, budget: str, metric: str, value: float
+) -> dict[str, Any]:
+    name, method, tokenizer, look, _, hours, cost = arm
+    return dict(
+        pilot=ident,
+        arm=name,
+        look=look,
+        method=method,
+        tokenizer=tokenizer,
+        task="classification",
+        protocol=protocol,
+        label_budget=budget,
+        metric=metric,
+        value=value,
+        low=value - 0.02,
+        high=value + 0.02,
+        n_seeds=3,
+        covers="labels, items",
+        device_seconds=3600 * hours,
+        flops=1e15,
+        energy_kwh=0.1,
+        cost=cost,
+        cost_stand_alone=cost,
+        currency="USD",
+    )
 
 
 EXAMPLE_CASE = {

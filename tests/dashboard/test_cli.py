@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import FakeService
 from typer.testing import CliRunner, Result
 
 from dashboard.cli import app, common
@@ -69,6 +70,26 @@ def test_help_imports_neither_torch_nor_ray_nor_gradio():
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
     )
     assert ran.stdout.splitlines()[-1] == "[]"
+
+
+def test_roi_needs_neither_gradio_nor_plotly_for_its_sentences():
+    code = (
+        "import sys\n"
+        "from dashboard.cli.roi import _show\n"
+        "from dashboard.text import Viewer\n"
+        "from jobs.roi import CaseResult, Reason\n"
+        "why = [Reason('no-next-stage-cost')]\n"
+        "blank = dict.fromkeys(('baseline', 'verdict', 'chosen_arm', 'evpi', 'repeated'))\n"
+        "found = CaseResult(currency='USD', arms={}, reasons=why, draws=1, seed=0, **blank)\n"
+        "_show(found, Viewer())\n"
+        "print(sorted({'gradio', 'plotly'} & set(sys.modules)))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    *shown, loaded = ran.stdout.splitlines()
+    assert shown[-1].startswith("- ")
+    assert loaded == "[]"
 
 
 @pytest.mark.parametrize(
@@ -188,6 +209,12 @@ def test_pilots_are_listed_shown_and_compared(finished: tuple[Path, str]):
         assert "nan" not in result.stdout
 
 
+def test_the_fake_service_compares_in_the_columns_of_the_real_one():
+    from jobs.compare import COLUMNS  # noqa: PLC0415 - torch takes seconds
+
+    assert tuple(FakeService().compare(["p1"]).columns) == COLUMNS
+
+
 def test_an_unknown_metric_names_those_there_are(finished: tuple[Path, str]):
     home, pilot = finished
     error = error_of(digpt("pilot", "compare", pilot, "--metric", "f1", "--json", home=home))
@@ -210,7 +237,6 @@ def test_roi_gives_figures_a_verdict_and_plain_json(finished: tuple[Path, str], 
     assert set(found["arms"]) == {"frozen × filters", "scratch", "digpt × filters"}
 
 
-@pytest.mark.slow  # Gradio is imported for the sentences
 def test_roi_tells_its_reasons_as_sentences_in_both_languages(
     finished: tuple[Path, str], case: Path
 ):

@@ -19,7 +19,9 @@ from dashboard.figures import (
 from dashboard.figures.accuracy import budget_places, stars
 from dashboard.figures.money import nice_step
 from dashboard.figures.template import colours, look, spread_labels
-from dashboard.pages import compare, runs
+from dashboard.pages import compare
+from dashboard.pages.compare.view import named
+from dashboard.pages.runs.loss import loss_rows
 from dashboard.text import Viewer
 
 CSS = Path(__file__).parents[2] / "dashboard" / "static" / "house.css"
@@ -29,7 +31,7 @@ VIEWERS = [Viewer("en"), Viewer("ja", dark=True)]
 @pytest.fixture
 def rows(service: FakeService) -> pd.DataFrame:
     shown = compare.view(service, compare.Choice(("p1",)))
-    return compare.named(shown.rows, shown, Viewer())
+    return named(shown.rows, shown, Viewer())
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -108,7 +110,7 @@ def test_steps_are_one_two_or_five():
 
 
 def test_losses_of_all_arms_are_labelled(service):
-    rows = runs.loss_rows(service.curves("p4"), Viewer())
+    rows = loss_rows(service.curves("p4"), Viewer())
     fig = loss_curves(rows, Viewer())
     labels = {a.text.removeprefix("<b>").removesuffix("</b>") for a in fig.layout.annotations}
     assert labels == set(rows.name)

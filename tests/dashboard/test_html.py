@@ -1,6 +1,6 @@
 """What users write never becomes HTML."""
 
-from dashboard.html import Html, arm_chip, h, join, rich, short_tokenizer, table
+from dashboard.html import Html, arm_chip, h, join, rich, table
 from dashboard.text import Viewer
 
 
@@ -28,10 +28,3 @@ def test_an_arm_is_told_by_shape_as_well_as_colour():
     chips = [arm_chip("digpt × filters", look, Viewer()) for look in range(5)]
     shapes = {c.split("<svg")[1].split("</svg>")[0] for c in chips}
     assert len(shapes) == 5
-
-
-def test_a_codebook_is_called_by_its_codes_and_base():
-    en, ja = Viewer("en"), Viewer("ja")
-    name = "codebook:512(clip:ViT-B-32@laion2b_s34b_b79k)"
-    assert short_tokenizer(name, en) == "512 codes of clip:ViT-B-32"
-    assert short_tokenizer(name, ja) == "clip:ViT-B-32の512コード"

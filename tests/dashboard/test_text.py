@@ -13,7 +13,7 @@ from digpt.tokenizers.names import FAMILIES
 from jobs.roi.decision import EXPERIMENTS, REASONS
 
 PACKAGE = Path(__file__).parents[2] / "dashboard"
-USED = re.compile(r'(?:\btext|text_of)\(\s*"([^"]+)"')
+USED = re.compile(r'\btext\(\s*"([^"]+)"')
 
 
 def placeholders(sentence: str) -> set[str]:

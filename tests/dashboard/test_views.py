@@ -7,8 +7,23 @@ import pytest
 from fakes import EXAMPLE_CASE, FakeService, card, gain, running
 
 from dashboard.pages import compare, new, overview, roi, runs
-from dashboard.pages.case_form import FIELDS, case_of, shown_values
-from dashboard.pages.draft import Draft, candidates, from_json, from_spec, to_spec, with_choice
+from dashboard.pages.compare.charts import cost_card, curves_card, data_of, differences_card
+from dashboard.pages.compare.page import without_results
+from dashboard.pages.compare.view import named
+from dashboard.pages.compare.words import sentence
+from dashboard.pages.new.draft import Draft, candidates, from_json, from_spec, to_spec, with_choice
+from dashboard.pages.new.imports import name_for, problems
+from dashboard.pages.new.plan import before_launch
+from dashboard.pages.new.view import begin
+from dashboard.pages.pilots import no_pilot, progress_words
+from dashboard.pages.roi.form import FIELDS, case_of, shown_values
+from dashboard.pages.roi.money import flow_rows
+from dashboard.pages.roi.verdict import verdict_card
+from dashboard.pages.runs.log import log_lines
+from dashboard.pages.runs.loss import loss_rows
+from dashboard.pages.runs.page import drawn_again
+from dashboard.pages.runs.stages import cell
+from dashboard.pages.runs.view import stage_lines
 from dashboard.text import Viewer
 from digpt.errors import UserError
 from jobs.roi.case import parse_case
@@ -49,7 +64,13 @@ class TestOverview:
     def test_no_estimate_of_time_is_said_so(self):
         young = running()
         young = replace(young, progress=replace(young.progress, eta_seconds=None))
-        assert "estimating" in overview.progress_words(young, EN)
+        assert "estimating" in progress_words(young, EN)
+
+
+@pytest.mark.parametrize("page", ["runs", "compare", "roi"])
+@pytest.mark.parametrize("me", [EN, JA])
+def test_without_pilots_every_page_leads_to_the_first(page, me):
+    assert f'id="{page}-empty"' in no_pilot(page, me)
 
 
 class TestRuns:
@@ -60,20 +81,20 @@ class TestRuns:
     def test_cells_join_their_stages(self, service):
         stages = service.pilot("p4").stages
         own = [s for s in stages if "digpt × filters" in s.arms]
-        assert runs.cell([s for s in own if s.kind == "pretrain"]).state == "running"
-        assert runs.cell([s for s in own if s.kind == "probe"]).state == "waiting"
-        assert runs.cell([]).state == "none"
+        assert cell([s for s in own if s.kind == "pretrain"]).state == "running"
+        assert cell([s for s in own if s.kind == "probe"]).state == "waiting"
+        assert cell([]).state == "none"
 
     def test_one_failed_stage_marks_the_cell(self, service):
         good = service.pilot("p1").stages[1]
-        assert runs.cell([good, replace(good, state="failed")]).state == "failed"
+        assert cell([good, replace(good, state="failed")]).state == "failed"
 
     def test_losses_start_at_one(self, service):
-        rows = runs.loss_rows(service.curves("p4"), EN)
+        rows = loss_rows(service.curves("p4"), EN)
         assert rows.groupby("name").value.first().round(6).eq(1).all()
 
     def test_log_lines_are_escaped(self, service):
-        assert "&lt;resumed&gt;" in runs.log_lines(runs.view(service), EN)
+        assert "&lt;resumed&gt;" in log_lines(runs.view(service), EN)
 
     def test_an_unknown_pilot_is_an_error_with_its_name(self, service):
         with pytest.raises(UserError, match="nope"):
@@ -81,8 +102,8 @@ class TestRuns:
 
     def test_unchanged_sections_are_skipped(self, service):
         shown = runs.view(service)
-        first = runs._drawn(shown, {}, EN)
-        again = runs._drawn(shown, first[0], EN)
+        first = drawn_again(shown, {}, EN)
+        again = drawn_again(shown, first[0], EN)
         assert all(
             isinstance(part, dict) and part.get("__type__") == "update" for part in again[1:]
         )
@@ -101,11 +122,11 @@ class TestCompare:
 
     def test_arms_of_several_pilots_keep_apart(self, service):
         shown = compare.view(service, compare.Choice(("p1", "p2")))
-        assert compare.named(shown.at_budget, shown, EN).name.is_unique
+        assert named(shown.at_budget, shown, EN).name.is_unique
 
     def test_the_sentence_names_the_doubt(self, service):
         service.shown = [card(gain=gain(0.01, -0.02, 0.04))]
-        words = compare.sentence(compare.view(service, compare.Choice(("p1",))), EN)
+        words = sentence(compare.view(service, compare.Choice(("p1",))), EN)
         assert words.startswith("**No clear difference**")
 
     def test_without_results_the_page_says_what_will_come(self, monkeypatch, service):
@@ -113,12 +134,12 @@ class TestCompare:
         monkeypatch.setattr(service, "compare", lambda ids: full(ids).iloc[:0])
         shown = compare.view(service, compare.Choice(("p4",)))
         assert shown.rows.empty
-        assert 'id="compare-empty"' in compare._without_results(shown, EN, 5)[2]
+        assert 'id="compare-empty"' in without_results(shown, EN, 5)[2]
 
     @pytest.mark.parametrize("me", [EN, JA])
     def test_every_card_can_be_made(self, service, me):
         shown = compare.view(service, compare.Choice(("p1",)))
-        for made in (compare.curves_card, compare.cost_card, compare.differences_card):
+        for made in (curves_card, cost_card, differences_card):
             head, plot, data = made(shown, me)
             assert "CSV" in head
             assert "<table>" in data
@@ -126,14 +147,14 @@ class TestCompare:
 
     def test_csv_opens_in_excel_with_japanese(self, service):
         shown = compare.view(service, compare.Choice(("p1",)))
-        link = compare._data(compare.named(shown.at_budget, shown, JA), "arms", JA).csv_link()
+        link = data_of(named(shown.at_budget, shown, JA), "arms", JA).csv_link()
         assert link.startswith("data:text/csv;charset=utf-8;base64,77u/")  # the BOM
 
 
 class TestLog:
     def test_every_stage_says_when_it_began_and_ended(self, service):
         stages = service.pilot("p1").stages
-        lines = runs.stage_lines(stages)
+        lines = stage_lines(stages)
         begun = [s for s in stages if s.started_at and s.state != "reused"]
         assert sum(line.text == "started" for line in lines) == len(begun)
 
@@ -186,23 +207,23 @@ class TestNew:
         assert "scratch" in shown.draft.arms
 
     def test_a_clone_starts_from_the_pilots_spec(self, service):
-        draft = new.begin(service, None, "p1")
+        draft = begin(service, None, "p1")
         assert draft.name == "Surface inspection, line 2 (2)"
         assert to_spec(draft).arms == service.clone("p1").arms
 
     def test_problems_are_listed_with_what_to_do(self, service):
         found = service.import_dataset(Path("x"), name="x", dry_run=True)
-        shown = new.problems(found, EN, stored=False)
+        shown = problems(found, EN, stored=False)
         assert "crack/007.png" in shown
         assert "export it again" in shown
 
     def test_the_plan_gives_ranges(self, service):
-        found = service.estimate(to_spec(new.begin(service, None, "p1")))
-        assert "28–46 min" in new.before_launch(found, EN)
-        assert "28〜46分" in new.before_launch(found, JA)
+        found = service.estimate(to_spec(begin(service, None, "p1")))
+        assert "28–46 min" in before_launch(found, EN)
+        assert "28〜46分" in before_launch(found, JA)
 
     def test_a_name_is_made_from_a_path(self):
-        assert new.name_for("/data/Deep PCB_crops.zip") == "deep-pcb-crops"
+        assert name_for("/data/Deep PCB_crops.zip") == "deep-pcb-crops"
 
 
 class TestRoi:
@@ -233,13 +254,13 @@ class TestRoi:
     @pytest.mark.parametrize("me", [EN, JA])
     def test_the_verdict_comes_with_its_reasons(self, service, me):
         shown = roi.view(service, "p1")
-        made = roi.verdict_card(shown, me)
+        made = verdict_card(shown, me)
         assert 'data-verdict="GO"' in made
         assert 'data-reason="probability-high"' in made
 
     def test_no_verdict_without_the_next_stages_cost_and_the_reason(self, service):
         case = parse_case({k: v for k, v in EXAMPLE_CASE.items() if k != "next_stage_cost"})
-        made = roi.verdict_card(roi.view(service, "p1", case), EN)
+        made = verdict_card(roi.view(service, "p1", case), EN)
         assert 'data-verdict=""' in made
         assert 'data-reason="no-next-stage-cost"' in made
 
@@ -249,5 +270,5 @@ class TestRoi:
         assert not roi.view(service, "p1").is_example
 
     def test_flows_add_up(self, service):
-        rows = roi.flow_rows(roi.view(service, "p1").shown_arm)
+        rows = flow_rows(roi.view(service, "p1").shown_arm)
         assert rows.cumulative.iloc[-1] == pytest.approx(rows.flow.sum())

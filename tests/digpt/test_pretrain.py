@@ -160,7 +160,9 @@ def test_pretraining_leaves_nothing_but_the_encoder(tmp_path: Path) -> None:
 def test_resumed_run_equals_uninterrupted_run(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digpt.pretrain.POINTS", 10)  # a point spans 3 steps: a cut may split one
+    monkeypatch.setattr(
+        "digpt.pretrain.loop.POINTS", 10
+    )  # a point spans 3 steps: a cut may split one
     whole = run(tmp_path / "whole", method=method)
     for cut in random.Random(5).choices(range(2, 12), k=3):
         with pytest.raises(RuntimeError, match="stop here"):  # no farewell checkpoint

@@ -1,0 +1,31 @@
+"""What people call things: an arm, its tokenizer, a label budget."""
+
+import re
+
+from dashboard.text import Viewer
+
+
+def arm_name(method: str, tokenizer: str | None, me: Viewer) -> str:
+    """What people call an arm: "D-iGPT · filters"; a codebook by its codes and base."""
+    name = me.text(f"method.{method}")
+    return f"{name} · {short_tokenizer(tokenizer, me)}" if tokenizer else name
+
+
+def short_tokenizer(tokenizer: str, me: Viewer) -> str:
+    """A tokenizer's name for a label: "codebook:512(domain-clip)" is "512 codes of
+    domain-clip", and the weights of a recogniser are left out."""
+    codebook = re.fullmatch(r"codebook:(\d+)\((.+)\)", tokenizer)
+    if codebook:
+        return me.text("tokenizer.codes", codes=codebook[1], base=short_tokenizer(codebook[2], me))
+    return tokenizer.partition("@")[0]
+
+
+def arm_name_of(arm: str, me: Viewer) -> str:
+    """`arm_name` from the name an arm has in a spec, "digpt × filters"."""
+    method, _, tokenizer = arm.partition(" × ")
+    return arm_name(method, tokenizer or None, me)
+
+
+def budget_name(budget: object, me: Viewer) -> str:
+    """What a label budget is called: a number stands for itself."""
+    return me.text("budget.all") if budget == "all" else str(budget)

@@ -1,0 +1,54 @@
+"""What is shown of a draft: it and what it can be chosen from."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dashboard.html import Html, page_head, rich
+from dashboard.pages.new.draft import Draft, from_json, from_spec, suggested, with_choice
+from dashboard.text import Viewer
+from jobs.views import DatasetView, TokenizerView
+
+if TYPE_CHECKING:
+    from jobs.service import PilotService
+
+PICTURES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the page shows, before any component exists."""
+
+    draft: Draft
+    datasets: tuple[DatasetView, ...]
+    thumbnails: dict[str, list[tuple[str, bytes]]]
+    tokenizers: tuple[TokenizerView, ...]
+
+    @property
+    def dataset(self) -> DatasetView | None:
+        return next((d for d in self.datasets if d.name == self.draft.dataset), None)
+
+
+def view(service: "PilotService", draft: Draft) -> View:
+    """The draft with what it can be chosen from; what is not chosen yet gets a usual value."""
+    datasets = tuple(service.datasets())
+    names = [d.name for d in datasets]
+    if draft.dataset not in names:
+        draft = replace(draft, dataset=names[0] if names else "")
+    known = tuple(service.tokenizers(draft.dataset)) if draft.dataset else ()
+    if not draft.tokenizers:
+        draft = with_choice(draft, tokenizers=suggested(known), methods=draft.methods)
+    if not draft.name:
+        draft = replace(draft, name=f"{draft.dataset}-1" if draft.dataset else "")
+    pictures = {n: service.thumbnails(n, PICTURES if n == draft.dataset else 4) for n in names}
+    return View(draft, datasets, pictures, known)
+
+
+def begin(service: "PilotService", kept: object, clone: str = "") -> Draft:
+    """The draft to start from: a clone, what was entered before, or nothing."""
+    return from_spec(service.clone(clone)) if clone else from_json(kept)
+
+
+def head(step: str, draft: Draft, me: Viewer, lead: str = "") -> Html:
+    """Where in the four steps, and that step's answer."""
+    crumb = me.text("nav.new") + (f" · {draft.dataset}" if draft.dataset else "")
+    return page_head(crumb, me.text(f"new.{step}.title"), rich(lead or me.text(f"new.{step}.lead")))

@@ -1,0 +1,41 @@
+"""The reasons of a verdict as sentences, for the page and the command line. No Gradio here."""
+
+from typing import TYPE_CHECKING
+
+from dashboard.names import arm_name_of
+from dashboard.text import Viewer, has_text
+
+if TYPE_CHECKING:
+    from jobs.roi.decision import Reason
+
+# how each fact of a reason is written; the others stand as they are
+_KINDS = {
+    **dict.fromkeys(("p", "p_no", "p_go", "p_repeated", "chosen_share"), "share"),
+    **dict.fromkeys(("measured", "minimum", "p_error"), "accuracy"),
+    **dict.fromkeys(
+        ("outlay", "mean", "q05", "q95", "cost", "budget", "npv_mean", "value", "price", "net",
+         "evpi", "best_value", "best_price", "npv", "npv_corrected"), "money"),
+}  # fmt: skip
+
+
+def reason_text(reason: "Reason", currency: str, me: Viewer) -> str:
+    """One reason as a sentence in the reader's language."""
+    facts = {name: _fact(name, value, currency, me) for name, value in reason.facts.items()}
+    key = f"reason.{reason.code}"
+    if reason.facts.get("arm") == "" and has_text(f"{key}.nothing"):
+        key = f"{key}.nothing"
+    if "p" in facts and facts["p"] == facts.get("p_repeated") and has_text(f"{key}.same"):
+        key = f"{key}.same"
+    return me.text(key, **facts)
+
+
+def _fact(name: str, value: float | str, currency: str, me: Viewer) -> str:
+    if name in ("arm", "baseline"):
+        return arm_name_of(str(value), me) if value else me.text("roi.nothing")
+    if name in ("rate", "experiment"):
+        return me.text(f"{name}.{value}")
+    if name == "protocol":
+        return me.text(f"protocol.in.{value}") if has_text(f"protocol.in.{value}") else str(value)
+    if isinstance(value, str):
+        return value
+    return me.number(value, _KINDS.get(name, "count"), currency)
