@@ -1,10 +1,11 @@
 # Dashboard, supervisor and Ray in one container that runs as any user. `docker run` line: see README.md.
 FROM python:3.11-slim-bookworm
 
-# A font, for Japanese; the distribution's own version will do.
+# A font, for Japanese, and what lays out PDF reports; the distribution's own versions will do.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends fonts-noto-cjk \
+        libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 \
     && rm -rf /var/lib/apt/lists/*
 
 # torch first and alone: the largest layer stays while only our code changes. Built for CUDA, and

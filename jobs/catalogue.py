@@ -47,8 +47,10 @@ class Catalogue:
         added = [_view(r.card, version=r.version) for r in newest.values()]
         return [_view(self._builtin_card(name)) for name in data.BUILTIN] + added
 
-    def dataset(self, name: str, version: int | None = None) -> DatasetView:
-        return _view(*self._card(DatasetRef(name=name, version=version)))
+    def dataset(
+        self, name: str, version: int | None = None, images: int | None = None
+    ) -> DatasetView:
+        return _view(*self._card(DatasetRef(name=name, version=version, images=images)))
 
     def facts(self, ref: DatasetRef) -> DatasetFacts:
         """What `make_plan` needs; no image is opened and nothing is generated."""

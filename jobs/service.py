@@ -34,6 +34,8 @@ from jobs.views import (
     Page,
     PilotCard,
     PilotView,
+    Provenance,
+    RateUsed,
     TokenizerView,
     TokenMaps,
 )
@@ -340,6 +342,37 @@ class PilotService:
         }
         finished = self._finished(pilot_id)
         return decide(converted(case, self._prices), arms, finished, spent)
+
+    def in_own_currency(self, case: "Case") -> "Case":
+        """The case with every amount in its currency, at the price table's rates."""
+        from jobs.roi.case import converted  # noqa: PLC0415 - start-up time
+
+        return converted(case, self._prices)
+
+    def provenance(self, pilot_id: str, case: "Case | None" = None) -> Provenance:
+        """Data, price table and exchange rates behind a pilot's figures and a case's."""
+        from jobs.roi.case import currencies  # noqa: PLC0415 - start-up time
+
+        record, prices = self._store.pilot(pilot_id), self._prices
+        ref = load_spec(record.spec).dataset
+        try:
+            data = self._catalogue.dataset(ref.name, record.dataset_version, ref.images)
+        except UserError:  # removed since
+            data = None
+        target = case.currency if case else record.currency
+        others = {record.currency, *(currencies(case) if case else ())} - {target}
+        return Provenance(
+            dataset=data,
+            dataset_version=record.dataset_version,
+            fingerprint=record.fingerprint,
+            prices_date=prices.date,
+            rates_date=prices.rates.date,
+            rates_source=prices.rates.source,
+            rates=tuple(
+                RateUsed(source=c, target=target, rate=prices.rate(c, target).rate)
+                for c in sorted(others)
+            ),
+        )
 
     def saved_case(self, pilot_id: str) -> "Case | None":
         """The newest case that was saved with the pilot, or the one in its spec."""

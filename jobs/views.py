@@ -3,7 +3,7 @@ sentences are made by whoever shows them, in the reader's language, from these f
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -189,6 +189,28 @@ class PilotView:
     energy_kwh: float
     error: Mapping[str, Any] | None
     restarts: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RateUsed:
+    """An exchange rate that a figure was made with: 1 `source` = `rate` `target`."""
+
+    source: str
+    target: str
+    rate: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provenance:
+    """What a pilot's figures rest on, so that a reader can trace them."""
+
+    dataset: DatasetView | None  # with the images the pilot used; None: no longer in this home
+    dataset_version: int | None  # None: built in
+    fingerprint: str
+    prices_date: date
+    rates_date: date
+    rates_source: str
+    rates: tuple[RateUsed, ...]  # those that the case and the pilot's cost needed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

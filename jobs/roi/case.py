@@ -403,6 +403,27 @@ def converted(case: Case, prices: Converter) -> Case:
     return parse_case(values)
 
 
+def currencies(case: Case) -> set[str]:
+    """The currencies that the case's amounts are given in, its own included."""
+    values = case.model_dump(mode="json")
+    amounts = [_at(values, field) for field in MONEY_FIELDS]
+    return {case.currency, *(code for amount in amounts for code in _codes(amount))}
+
+
+def _at(values: Mapping[str, Any], field: str) -> Any:
+    *outer, name = field.split(".")
+    part = values[outer[0]] if outer else values
+    return part[name] if part else None
+
+
+def _codes(amount: Any) -> Iterator[str]:
+    if isinstance(amount, str):
+        yield amount.split()[-1]
+    elif isinstance(amount, Mapping):
+        for part in amount.values():
+            yield from _codes(part)
+
+
 def _convert(number: float, source: str, target: str, prices: Converter, field: str) -> float:
     if source == target:
         return number

@@ -22,6 +22,7 @@ class ArmResult:
     tokenizer: str | None
     protocol: str
     label_budget: int | str | None
+    labels_used: int  # priced into the arm's one-off cost
     verdict: str | None
     reasons: list[Reason]
     figures: Figures | None = None
@@ -180,6 +181,7 @@ def _result(
         tokenizer=evidence.tokenizer,
         protocol=evidence.protocol,
         label_budget=evidence.label_budget,
+        labels_used=evidence.labels_used,
         verdict=verdict,
         reasons=reasons,
         figures=figures,
