@@ -12,8 +12,8 @@ _CENTS = {("USD", "en"): "1 cent", ("EUR", "en"): "1 cent", ("USD", "ja"): "1セ
 def number(value: float, kind: str, language: str = "en", currency: str = "") -> str:
     """`value` as people read it.
 
-    Kinds: accuracy, share, points, points-bare, count, compact, money, duration (seconds), years,
-    energy (kWh), bytes, plain.
+    Kinds: accuracy, share, change (percent with its sign), points, points-bare, count, compact,
+    money, duration (seconds), years, energy (kWh), bytes, plain.
     """
     if not math.isfinite(value):
         return "–"
@@ -79,6 +79,10 @@ def _share(value: float, language: str, currency: str) -> str:
     percent = 100 * value
     shown = f"{percent:.2g}" if 0 < abs(percent) < 1 else f"{percent:.0f}"
     return f"{_minus(shown)}%"
+
+
+def _change(value: float, language: str, currency: str) -> str:
+    return f"{_signed(100 * value, 0)}%"
 
 
 def _points(value: float, language: str, currency: str) -> str:
@@ -196,6 +200,7 @@ _WRITERS = {
     "accuracy": _accuracy,
     "accuracy-bare": _accuracy_bare,
     "share": _share,
+    "change": _change,
     "points": _points,
     "points-bare": _points_bare,
     "count": _count,

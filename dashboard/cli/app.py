@@ -27,6 +27,8 @@ app.command("stop")(serving.stop)
 app.command("supervise")(serving.supervise)
 app.command("reindex")(serving.reindex)
 app.command("roi")(roi.roi)
+app.command("decisions")(roi.decisions)
+app.command("actual")(roi.actual)
 
 
 def _version(show: bool) -> None:

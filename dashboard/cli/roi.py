@@ -1,16 +1,20 @@
-"""`digpt roi`: the business case of a finished pilot."""
+"""`digpt roi`, `digpt decisions`, `digpt actual`: the case, what was decided, what came of it."""
 
+import getpass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dashboard.cli.common import Home, Json, command, emit, open_service, table
+from dashboard.cli.common import Home, Json, command, emit, open_service, plain, table
+from dashboard.decisions import change_text, outcome_text
 from dashboard.reasons import reason_text
 from dashboard.text import Viewer
 
 if TYPE_CHECKING:
+    from jobs.deciding import DecisionView
+    from jobs.roi.changes import Change
     from jobs.roi.evaluate import ArmResult, CaseResult
 
 
@@ -21,23 +25,173 @@ class Language(StrEnum):
     JA = "ja"
 
 
+class Choice(StrEnum):
+    """What can be decided."""
+
+    GO = "GO"
+    NO_GO = "NO-GO"
+    COLLECT = "COLLECT MORE"
+
+
+Lang = Annotated[Language, typer.Option(help="Language of the sentences.")]
+Who = Annotated[str | None, typer.Option("--who", help="Who it is; default: who is signed in.")]
+
+
 @command
 def roi(
     pilot: Annotated[str, typer.Argument(help="Id of the pilot.")],
     case: Annotated[Path, typer.Option("--case", help="Business case as YAML.")],
-    lang: Annotated[Language, typer.Option(help="Language of the reasons.")] = Language.EN,
+    decide: Annotated[
+        bool, typer.Option("--decide", help="Record the decision, for good, with all it rests on.")
+    ] = False,
+    choice: Annotated[
+        Choice | None, typer.Option("--choice", help="Decide otherwise than the verdict.")
+    ] = None,
+    note: Annotated[str, typer.Option("--note", help="Why; kept with the decision.")] = "",
+    who: Who = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure on this machine what one item takes.")
+    ] = False,
+    lang: Lang = Language.EN,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Return on investment of every arm, and a decision."""
+    """Return on investment of every arm, a verdict, and with --decide the decision."""
+    from jobs.computing import as_plain as plain_compute  # noqa: PLC0415 - start-up time of --help
     from jobs.roi.case import load_case  # noqa: PLC0415 - start-up time of --help
     from jobs.roi.export import as_plain  # noqa: PLC0415 - start-up time of --help
 
-    result = open_service(home).roi(pilot, load_case(case))
+    service, given, me = open_service(home), load_case(case), Viewer(lang.value)
+    result, changed = service.roi(pilot, given), service.case_changes(pilot, given)
+    compute = service.compute(pilot, measure=measure) if as_json or measure else None
+    decided = None
+    if decide:
+        name = who or getpass.getuser()
+        decided = service.decide(pilot, given, note, name, choice.value if choice else None)
     if as_json:
-        emit(as_plain(result))
-    else:
-        _show(result, Viewer(lang.value))
+        fixed = {"before_launch": changed is not None, "changes": plain(changed or ())}
+        emit(
+            as_plain(result)
+            | {"fixed": fixed, "compute": plain_compute(compute) if compute else None}
+            | {"decision": {**decided.content, "id": decided.id} if decided else None}
+        )
+        return
+    _show(result, me)
+    _show_changes(changed, result.currency, me)
+    if compute:
+        print()
+        table(*_per_item_table(compute, me))
+    if decided:
+        choice_words = me.text(f"verdict.{decided.choice}")
+        print(f"\n{me.text('decision.recorded', id=decided.id, choice=choice_words)}")
+
+
+@command
+def decisions(
+    pilot: Annotated[str, typer.Argument(help="Id of the pilot.")],
+    lang: Lang = Language.EN,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """What was decided about a pilot, by whom, and what came of it."""
+    found = open_service(home).decisions(pilot)
+    if as_json:
+        emit([_decision_json(d) for d in found])
+        return
+    me = Viewer(lang.value)
+    if not found:
+        print(me.text("decision.none"))
+        return
+    names = ("id", "when", "who", "decision", "verdict", "arm", "npv", "note")
+    table([me.text(f"decision.column.{n}") for n in names], [_decision_row(d, me) for d in found])
+    for decision in found:
+        for line in _below(decision, me):
+            print(line)
+
+
+@command
+def actual(
+    decision: Annotated[int, typer.Argument(help="Number of the decision, see `decisions`.")],
+    year: Annotated[int, typer.Option(help="Year after the start, from 1.")] = 1,
+    saving: Annotated[
+        float | None, typer.Option(help="Saving in that year after running costs.")
+    ] = None,
+    miss_rate: Annotated[
+        float | None, typer.Option(help="Share of defects missed, 0 to 1.")
+    ] = None,
+    false_alarm_rate: Annotated[
+        float | None, typer.Option(help="Share of good items stopped, 0 to 1.")
+    ] = None,
+    items: Annotated[float | None, typer.Option(help="Items inspected in that year.")] = None,
+    note: Annotated[str, typer.Option("--note", help="Where the figures come from.")] = "",
+    who: Who = None,
+    lang: Lang = Language.EN,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Enter what came of a decision, and see how far the forecast was off."""
+    values = {"year": year, "saving": saving, "miss_rate": miss_rate, "items": items, "note": note}
+    values["false_alarm_rate"] = false_alarm_rate
+    service = open_service(home)
+    found = service.enter_actual(decision, values, who or getpass.getuser())
+    if as_json:
+        emit(_decision_json(found))
+        return
+    for line in _below(found, Viewer(lang.value)):
+        print(line)
+
+
+def _decision_json(decision: "DecisionView") -> dict[str, Any]:
+    return plain(decision)
+
+
+def _decision_row(d: "DecisionView", me: Viewer) -> tuple[str, ...]:
+    return (
+        str(d.id),
+        f"{d.at.astimezone():%Y-%m-%d %H:%M}",
+        d.who,
+        me.text(f"verdict.{d.choice}"),
+        me.text(f"verdict.{d.verdict}") if d.verdict else "–",
+        d.arm or "–",
+        me.number(d.npv, "money", d.currency),
+        d.note.splitlines()[0][:60] if d.note else "",
+    )
+
+
+def _below(d: "DecisionView", me: Viewer) -> list[str]:
+    """What stands under a decision: changes since launch, what came of it, whether it is intact."""
+    lines = []
+    if not d.is_intact:
+        lines.append(me.text("decision.altered", id=d.id))
+    lines += [f"#{d.id} {change_text(c, d.currency, me)}" for c in d.changes]
+    for entered in d.actuals:
+        lines += [f"#{d.id} {outcome_text(o, d.currency, me)}" for o in entered.outcomes]
+    return lines
+
+
+def _show_changes(changed: "tuple[Change, ...] | None", currency: str, me: Viewer) -> None:
+    print()
+    if changed is None:
+        print(me.text("fixed.not"))
+    elif not changed:
+        print(me.text("fixed.same"))
+    for change in changed or ():
+        print(change_text(change, currency, me))
+
+
+def _per_item_table(compute: Any, me: Viewer) -> tuple[list[str], list[tuple[str, ...]]]:
+    heads = [me.text(f"compute.column.{n}") for n in ("arm", "protocol", "time", "cost", "device")]
+    rows = [
+        (
+            x.arm,
+            x.protocol,
+            me.number(1000 * x.here.seconds.likely, "plain") + " ms",
+            me.number(1e6 * x.here.money.likely, "money", compute.currency),
+            x.here.device,
+        )
+        for x in compute.per_item
+    ]
+    return heads, rows
 
 
 def _show(result: "CaseResult", me: Viewer) -> None:

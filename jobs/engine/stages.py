@@ -144,7 +144,7 @@ def transfer_stage(protocol: str) -> StageFunction:
         reporter: Reporter,
     ) -> dict[str, Any]:
         dataset = load_prepared(inputs["dataset"])
-        encoder = _encoder(params, inputs)
+        encoder = encoder_of(params, inputs)
         runs = transfer(
             encoder.to(device),
             dataset,
@@ -234,7 +234,8 @@ def read_predictions(folder: Path, split: str) -> dict[str, list[np.ndarray]]:
     return {b: [by_seed[s] for s in sorted(by_seed)] for b, by_seed in found.items()}
 
 
-def _encoder(params: Params, inputs: Inputs) -> Encoder:
+def encoder_of(params: Params, inputs: Inputs) -> Encoder:
+    """The network that a transfer stage tries, as its parameters and inputs say."""
     role = params["role"]
     if role == "scratch":
         shape = Student(**_tuples(params["student"]))

@@ -39,6 +39,16 @@ class DevicePrice(_Entry):
     currency: Currency
     date: date
     watts: Annotated[float, Field(ge=0, le=1e5)]
+    tflops: Annotated[float, Field(gt=0, le=1e6)] | None = None  # dense matrix rate, half precision
+    source: Annotated[str, Field(min_length=1)]
+
+
+class Grid(_Entry):
+    """What one kWh from the socket emits."""
+
+    place: Annotated[str, Field(min_length=1)]
+    kg_per_kwh: Annotated[float, Field(ge=0, le=5)]  # of CO2
+    date: date
     source: Annotated[str, Field(min_length=1)]
 
 
@@ -70,6 +80,7 @@ class PriceTable(_Entry):
     devices: dict[str, DevicePrice]
     defaults: dict[str, str]
     rates: ExchangeRates
+    grid: Grid
 
     @staticmethod
     def load(path: str | Path | None = None) -> "PriceTable":
@@ -119,6 +130,10 @@ class PriceTable(_Entry):
         """Energy estimated from the device's power, where none was measured."""
         _, price = self.entry(device_type)
         return price.watts * device_seconds * cores / SECONDS_PER_HOUR / 1000
+
+    def co2_kg(self, energy_kwh: float) -> float:
+        """CO2 of so much energy at the grid's factor."""
+        return energy_kwh * self.grid.kg_per_kwh
 
     def rate(self, source: str, target: str) -> RateShown:
         """The stored exchange rate between two currencies, with its date and source."""

@@ -1,19 +1,22 @@
 """Datasets, business cases, decisions, audit, small values and leases."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 
-from jobs.store.database import Database, columns, insert_missing, many, page_bounds, upsert
+from digpt.errors import UserError
+from jobs.store.database import Database, columns, insert_missing, many, one, page_bounds, upsert
 from jobs.store.records import (
     JSON,
+    ActualRecord,
     AuditRecord,
     CaseRecord,
     DatasetRecord,
     DecisionRecord,
     Page,
 )
-from jobs.store.tables import Audit, Case, Dataset, Decision, KeyValue, Lease
+from jobs.store.tables import Actual, Audit, Case, Dataset, Decision, KeyValue, Lease
 
 
 class Catalog(Database):
@@ -57,19 +60,41 @@ class Catalog(Database):
             statement = update(Dataset).where(*where).values(removed_at=self._now())
             return connection.execute(statement).rowcount
 
-    def put_case(self, pilot_id: str, case: JSON, result: JSON | None = None) -> CaseRecord:
+    def put_case(
+        self, pilot_id: str, case: JSON, result: JSON | None = None, *, name: str = ""
+    ) -> CaseRecord:
+        """Keep a case with a pilot: its own, or a scenario by its name."""
         values = {"pilot_id": pilot_id, "case": dict(case), "created_at": self._now()}
-        values["result"] = dict(result) if result is not None else None
+        values |= {"name": name, "result": dict(result) if result is not None else None}
         with self._writing() as connection:
             key = connection.execute(insert(Case).values(values)).inserted_primary_key
         assert key is not None
         return CaseRecord(id=key[0], **values)
 
-    def cases(self, pilot_id: str, limit: int = 50) -> list[CaseRecord]:
-        """Cases of a pilot, newest first."""
+    def cases(self, pilot_id: str, limit: int = 50, name: str | None = "") -> list[CaseRecord]:
+        """Cases of a pilot, newest first: its own, those of one scenario, or all (None)."""
         statement = select(*columns(Case, CaseRecord)).where(Case.pilot_id == pilot_id)
+        if name is not None:
+            statement = statement.where(Case.name == name)
         with self._reading() as connection:
             return many(connection, statement.order_by(Case.id.desc()).limit(limit), CaseRecord)
+
+    def scenarios(self, pilot_id: str) -> list[CaseRecord]:
+        """The newest case of every named scenario, in the order in which they were first saved."""
+        newest = (
+            select(func.max(Case.id), func.min(Case.id).label("first"))
+            .where(Case.pilot_id == pilot_id, Case.name != "")
+            .group_by(Case.name)
+            .subquery()
+        )
+        statement = (
+            select(*columns(Case, CaseRecord))
+            .join(newest, Case.id == newest.c[0])
+            .order_by(newest.c.first)
+        )
+        with self._reading() as connection:
+            found = many(connection, statement, CaseRecord)
+        return [record for record in found if record.case]  # {}: removed since
 
     def put_decision(
         self, pilot_id: str, decision: JSON, *, who: str = "", case_id: int | None = None
@@ -88,6 +113,37 @@ class Catalog(Database):
             return many(
                 connection, statement.order_by(Decision.id.desc()).limit(limit), DecisionRecord
             )
+
+    def decision(self, decision_id: int) -> DecisionRecord:
+        """One decision, or a UserError."""
+        statement = select(*columns(Decision, DecisionRecord)).where(Decision.id == decision_id)
+        with self._reading() as connection:
+            found = one(connection, statement, DecisionRecord)
+        if found is None:
+            raise UserError(
+                f'There is no decision {decision_id}. "digpt decisions PILOT" shows those that '
+                "exist.",
+                code="unknown-decision",
+                field="decision",
+                decision=decision_id,
+            )
+        return found
+
+    def put_actual(self, decision_id: int, actual: JSON, *, who: str) -> ActualRecord:
+        values: dict[str, Any] = {"decision_id": decision_id, "who": who, "actual": dict(actual)}
+        values["created_at"] = self._now()
+        with self._writing() as connection:
+            key = connection.execute(insert(Actual).values(values)).inserted_primary_key
+        assert key is not None
+        return ActualRecord(id=key[0], **values)
+
+    def actuals(self, decision_ids: Sequence[int]) -> list[ActualRecord]:
+        """What was entered about decisions, oldest first."""
+        statement = select(*columns(Actual, ActualRecord)).where(
+            Actual.decision_id.in_(decision_ids)
+        )
+        with self._reading() as connection:
+            return many(connection, statement.order_by(Actual.id), ActualRecord)
 
     def audit(self, who: str, action: str, subject: str, detail: JSON | None = None) -> None:
         """Note who did what to what."""

@@ -15,7 +15,7 @@ from sqlalchemy.orm import DeclarativeBase
 from digpt.errors import UserError
 
 T = TypeVar("T")
-HEAD = "0001"  # the newest migration; a test compares it with the folder
+HEAD = "0002"  # the newest migration; a test compares it with the folder
 BUSY_SECONDS = 10
 MAX_PAGE = 500
 

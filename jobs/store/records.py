@@ -55,6 +55,7 @@ class NewPilot:
     estimate: JSON | None = None
     limit_money: float | None = None
     limit_hours: float | None = None
+    case_hash: str = ""  # of the case that was fixed at submission, if one was
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -269,6 +270,7 @@ class DatasetRecord:
 class CaseRecord:
     id: int
     pilot_id: str
+    name: str
     case: JSON
     result: JSON | None
     created_at: float
@@ -281,6 +283,15 @@ class DecisionRecord:
     case_id: int | None
     who: str
     decision: JSON
+    created_at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActualRecord:
+    id: int
+    decision_id: int
+    who: str
+    actual: JSON
     created_at: float
 
 

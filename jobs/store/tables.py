@@ -30,6 +30,7 @@ class Pilot(Base):
     currency: Mapped[str]
     limit_money: Mapped[float | None]
     limit_hours: Mapped[float | None]
+    case_hash: Mapped[str] = mapped_column(default="")  # of the case fixed at submission
     created_at: Mapped[float]
     started_at: Mapped[float | None]
     ended_at: Mapped[float | None]
@@ -170,6 +171,7 @@ class Case(Base):
     __tablename__ = "cases"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     pilot_id: Mapped[str] = mapped_column(ForeignKey("pilots.id"))
+    name: Mapped[str] = mapped_column(default="")  # of a scenario; "" is the pilot's own case
     case: Mapped[dict[str, Any]]
     result: Mapped[dict[str, Any] | None]
     created_at: Mapped[float]
@@ -177,6 +179,8 @@ class Case(Base):
 
 
 class Decision(Base):
+    """Written once: triggers of the database refuse to change or delete a row."""
+
     __tablename__ = "decisions"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     pilot_id: Mapped[str] = mapped_column(ForeignKey("pilots.id"))
@@ -185,6 +189,18 @@ class Decision(Base):
     decision: Mapped[dict[str, Any]]
     created_at: Mapped[float]
     __table_args__ = (Index("decisions_by_pilot", "pilot_id", "id"),)
+
+
+class Actual(Base):
+    """What came of a decision later, as somebody entered it. Written once, like decisions."""
+
+    __tablename__ = "actuals"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    decision_id: Mapped[int] = mapped_column(ForeignKey("decisions.id"))
+    who: Mapped[str]
+    actual: Mapped[dict[str, Any]]
+    created_at: Mapped[float]
+    __table_args__ = (Index("actuals_by_decision", "decision_id", "id"),)
 
 
 class Audit(Base):

@@ -237,6 +237,35 @@ def test_roi_gives_figures_a_verdict_and_plain_json(finished: tuple[Path, str], 
     assert set(found["arms"]) == {"frozen × filters", "scratch", "digpt × filters"}
 
 
+def test_a_decision_is_recorded_listed_and_met_with_reality(finished: tuple[Path, str], case: Path):
+    home, pilot = finished
+    asked = ["roi", pilot, "--case", case, "--decide", "--note", "as agreed", "--who", "Ana"]
+    made = json.loads(digpt(*asked, "--json", home=home).stdout)
+    assert made["fixed"] == {"before_launch": False, "changes": []}
+    assert made["compute"]["grid"]["kg_per_kwh"] > 0
+    decided = made["decision"]
+    assert (decided["who"], decided["note"], decided["choice"]) == (
+        "Ana", "as agreed", made["verdict"]
+    )  # fmt: skip
+    listed = json.loads(digpt("decisions", pilot, "--json", home=home).stdout)
+    assert [d["id"] for d in listed] == [decided["id"]]
+    assert "Ana" in digpt("decisions", pilot, "--lang", "ja", home=home).stdout
+    came = digpt("actual", decided["id"], "--miss-rate", "0.5", "--who", "Ben", home=home)
+    assert "actual 50.0%" in came.stdout
+    error = error_of(digpt("actual", decided["id"], "--json", home=home))
+    assert error["code"] == "actual-empty"
+
+
+def test_deciding_otherwise_than_the_verdict_is_kept_as_such(
+    finished: tuple[Path, str], case: Path
+):
+    home, pilot = finished
+    shown = digpt("roi", pilot, "--case", case, "--decide", "--choice", "NO-GO", home=home)
+    assert shown.exit_code == 0
+    assert "is recorded: NO-GO" in shown.stdout
+    assert "before the pilot was launched" in shown.stdout
+
+
 def test_roi_tells_its_reasons_as_sentences_in_both_languages(
     finished: tuple[Path, str], case: Path
 ):

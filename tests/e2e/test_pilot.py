@@ -104,6 +104,18 @@ def test_the_example_case_gives_every_arm_a_verdict_or_a_reason(
     assert all(a.verdict and a.reasons and a.figures for a in result.arms.values())
 
 
+def test_every_arm_has_its_latency_and_its_cost_per_item(service: PilotService, pilot: PilotView):
+    before = service.compute(pilot.card.id)
+    assert before.per_item == ()
+    found = service.compute(pilot.card.id, measure=True)
+    assert {x.arm for x in found.per_item} == {a.name for a in pilot.arms}
+    assert all(0 < x.here.money.likely < 0.01 for x in found.per_item)
+    assert service.compute(pilot.card.id).per_item == found.per_item  # kept
+    assert found.larger is not None
+    hours = sum(s.device_seconds for s in pilot.stages if s.kind in ("pretrain", "tokenize")) / 3600
+    assert found.larger.of_pilot.device_hours.likely <= hours
+
+
 def test_the_same_pilot_again_reuses_everything_and_costs_nothing(
     service: PilotService, pilot: PilotView
 ):
