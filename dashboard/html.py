@@ -29,8 +29,9 @@ def join(parts: Iterable[object], separator: str = "") -> Html:
 
 
 def rich(sentence: str) -> Html:
-    """A sentence with **bold** parts as HTML."""
-    return Html(re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html.escape(sentence)))
+    """A sentence with **bold** parts as HTML; a minus keeps to its number at the end of a line."""
+    kept = re.sub(r"−(?=\S)", "−\N{WORD JOINER}", html.escape(sentence))
+    return Html(re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", kept))
 
 
 def _safe(value: object) -> str:

@@ -13,6 +13,7 @@ from dashboard.figures.template import (
     colours,
     faint,
     figure,
+    label_room,
     look,
     records,
     spread_labels,
@@ -45,7 +46,7 @@ def budget_curves(rows: pd.DataFrame, me: Viewer) -> go.Figure:
 
     rows: arm, name, look, label_budget, value, low, high; one row per arm and budget.
     """
-    fig = figure(me.dark, height=HEIGHT, right=170)
+    fig = figure(me.dark, height=HEIGHT, right=label_room(map(str, rows.name.unique())))
     places = budget_places(list(dict.fromkeys(rows.label_budget)))
     groups = [
         (str(name), part.assign(x=part.label_budget.map(places)).sort_values("x"))

@@ -3,7 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.template import add_text, figure, look, spread_labels
+from dashboard.figures.template import add_text, figure, label_room, look, spread_labels
 from dashboard.text import Viewer
 
 HEIGHT = 300
@@ -14,7 +14,7 @@ def loss_curves(rows: pd.DataFrame, me: Viewer) -> go.Figure:
 
     rows: name, look, step, value (relative), one row per arm and step.
     """
-    fig = figure(me.dark, height=HEIGHT, right=170)
+    fig = figure(me.dark, height=HEIGHT, right=label_room(map(str, rows.name.unique())))
     groups = [(str(n), p.sort_values("step")) for n, p in rows.groupby("name", sort=False)]
     for name, part in groups:
         style = look(int(part["look"].iloc[0]), me.dark)

@@ -1,8 +1,9 @@
 """The house template: what every figure shares, in both themes, and how an arm looks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import east_asian_width
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -100,6 +101,14 @@ def add_text(
         **({"x": x, "y": y, "text": f"<b>{words}</b>", "showarrow": False, "xanchor": "left",
             "font": {"color": colour, "size": 12, "family": FONT}} | where)
     )  # fmt: skip
+
+
+def label_room(names: Iterable[str]) -> int:
+    """Pixels to the right of a plot for names at the ends of its lines."""
+    widest = max(
+        (sum(13 if east_asian_width(c) in "WF" else 7 for c in n) for n in names), default=0
+    )
+    return min(max(widest + 12, 120), 240)
 
 
 def records(frame: pd.DataFrame) -> list[Any]:

@@ -18,7 +18,7 @@ from dashboard.figures import (
 )
 from dashboard.figures.accuracy import budget_places, stars
 from dashboard.figures.money import nice_step
-from dashboard.figures.template import colours, look, spread_labels
+from dashboard.figures.template import colours, label_room, look, spread_labels
 from dashboard.pages import compare
 from dashboard.pages.compare.view import named
 from dashboard.pages.runs.loss import loss_rows
@@ -123,3 +123,9 @@ def test_every_figure_has_the_house_style(rows, me):
     assert fig.layout.showlegend is False
     assert fig.layout.width is None
     assert fig.layout.title.text is None
+
+
+def test_names_at_the_ends_of_lines_have_room():
+    short, long = label_room(["iGPT"]), label_room(["iGPT", "D-iGPT · 512 codes of domain-clip"])
+    assert 120 <= short < long <= 240
+    assert label_room(["全ラベルの分類"]) >= label_room(["seven c"])

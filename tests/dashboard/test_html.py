@@ -28,3 +28,7 @@ def test_an_arm_is_told_by_shape_as_well_as_colour():
     chips = [arm_chip("digpt × filters", look, Viewer()) for look in range(5)]
     shapes = {c.split("<svg")[1].split("</svg>")[0] for c in chips}
     assert len(shapes) == 5
+
+
+def test_a_minus_is_not_parted_from_its_number():
+    assert rich("a median of −$724k") == "a median of −\N{WORD JOINER}$724k"
