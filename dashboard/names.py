@@ -3,6 +3,7 @@
 import re
 
 from dashboard.text import Viewer
+from jobs.spec import arm_parts
 
 
 def arm_name(method: str, tokenizer: str | None, me: Viewer) -> str:
@@ -21,9 +22,11 @@ def short_tokenizer(tokenizer: str, me: Viewer) -> str:
 
 
 def arm_name_of(arm: str, me: Viewer) -> str:
-    """`arm_name` from the name an arm has in a spec, "digpt × filters"."""
-    method, _, tokenizer = arm.partition(" × ")
-    return arm_name(method, tokenizer or None, me)
+    """`arm_name` from the name an arm has in a spec, "digpt × filters", and what it starts from."""
+    parts = arm_parts(arm)
+    named = arm_name(parts["method"], parts.get("tokenizer"), me)
+    init = parts.get("init")
+    return me.text("arm.init", arm=named, init=init.partition("@")[0]) if init else named
 
 
 def budget_name(budget: object, me: Viewer) -> str:

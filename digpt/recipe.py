@@ -1,8 +1,9 @@
-"""Recipes: every number that shapes a pretraining or a transfer, and the presets.
+"""Recipes: every number that shapes a pretraining or a transfer, and the presets; student sizes.
 
 Imports nothing heavy, so that a plan or a command line can read recipes without torch.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -26,6 +27,43 @@ class Student:
     decoder_heads: int = 4
 
 
+def default_taps(depth: int) -> tuple[int, ...]:
+    """The blocks read by the decoders: 6, 8, 10, 12 of 12, and in proportion at other depths."""
+    return tuple(sorted({math.ceil(depth * (3 + i) / 6) for i in range(4)}))
+
+
+def _published(
+    dim: int,
+    depth: int,
+    heads: int,
+    *,
+    patch_size: int = 16,
+    decoder_dim: int = 1024,
+    decoder_heads: int = 32,
+) -> Student:
+    """A student with what all sizes share: 224 px, 2 × 2 clusters, decoders two blocks deep."""
+    return Student(
+        image_size=224,
+        patch_size=patch_size,
+        dim=dim,
+        depth=depth,
+        heads=heads,
+        decoder_dim=decoder_dim,
+        decoder_depth=2,
+        decoder_heads=decoder_heads,
+    )
+
+
+# By name, as `timm` has ViTs of these names; "base" has all shapes of the published model.
+STUDENTS: Mapping[str, Student] = {
+    "tiny": _published(192, 12, 3, decoder_dim=256, decoder_heads=8),
+    "small": _published(384, 12, 6, decoder_dim=512, decoder_heads=16),
+    "base": _published(768, 12, 12),
+    "large": _published(1024, 24, 16),
+    "huge": _published(1280, 32, 16, patch_size=14),
+}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
     """Pretraining: what one arm and one seed do. The same for every tokenizer of a comparison."""
@@ -40,6 +78,7 @@ class Recipe:
     clip_norm: float = 1.0
     views: tuple[str, ...] = ("identity", "flip")  # cached with the tokens, one is drawn per image
     target_norm: str = "standardise"  # none (published) | standardise (then LayerNorm) | whiten
+    loss: str = "own"  # of continuous tokens: own (each method's) | cosine | mse | smooth-l1
     mask_share: float = 0.7  # masked only
     label_smoothing: float = 0.0  # codes only
     precision: str = "fp32"  # fp32 | bf16 | fp16 | auto (what the hardware does well)
@@ -92,16 +131,7 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "standard": Preset(
         pretrain=Recipe(
-            student=Student(
-                image_size=224,
-                patch_size=16,
-                dim=384,
-                depth=12,
-                heads=6,
-                decoder_dim=512,
-                decoder_depth=2,
-                decoder_heads=16,
-            ),
+            student=STUDENTS["small"],
             images_seen=2_000_000,
             batch_size=512,
             lr=6e-4,
@@ -118,16 +148,7 @@ PRESETS: Mapping[str, Preset] = {
     # METHOD section 1.7: ViT-B/16, IN-1K figures, 300 epochs of 1,281,167 images
     "paper": Preset(
         pretrain=Recipe(
-            student=Student(
-                image_size=224,
-                patch_size=16,
-                dim=768,
-                depth=12,
-                heads=12,
-                decoder_dim=1024,
-                decoder_depth=2,
-                decoder_heads=32,
-            ),
+            student=STUDENTS["base"],
             images_seen=384_350_100,
             batch_size=4096,
             lr=2.4e-3,  # 1.5e-4 x 4096/256

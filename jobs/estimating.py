@@ -8,7 +8,7 @@ from jobs import looks
 from jobs.doctor import slots
 from jobs.engine.plan import Plan, Stage, arm_seeds
 from jobs.money.calibrate import Calibration, calibrate
-from jobs.money.estimate import Estimate, History, StageWork
+from jobs.money.estimate import Estimate, History, StageWork, expected_seconds
 from jobs.money.estimate import Range as MoneyRange
 from jobs.money.estimate import estimate as estimate_work
 from jobs.money.pricing import PriceTable
@@ -18,7 +18,7 @@ from jobs.store import Store
 from jobs.views import ArmEstimateView, EstimateView, Range, StageEstimateView
 
 CALIBRATION_KEY = "calibration"
-KINDS = ("prepare", "fit", "tokenize", "pretrain", "probe", "knn", "finetune", "evaluate")
+KINDS = ("prepare", "fit", "tokenize", "init", "pretrain", "probe", "knn", "finetune", "evaluate")
 
 
 def estimate(
@@ -87,6 +87,12 @@ def calibrated(store: Store) -> Calibration:
     found = calibrate("cuda" if torch.cuda.is_available() else "cpu")
     store.set_value(CALIBRATION_KEY, asdict(found))
     return found
+
+
+def likely_seconds(kind: str, units: float, cost_hint: float, store: Store) -> float:
+    """Device-seconds to be expected of a stage of that kind, on this home's device."""
+    work = StageWork("", kind, units, cost_hint, False)
+    return expected_seconds(work, calibration=calibrated(store), history=past(store))
 
 
 def past(store: Store) -> list[History]:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from jobs.engine.plan import EARLIER
 from jobs.money.pricing import Tariff
 from jobs.store.records import (
     ArmRecord,
@@ -147,7 +148,7 @@ def curves(
     found = []
     for stage in stages:
         own = sorted((p.step, p.value) for p in points if p.stage_key == stage.key)
-        if stage.kind != "pretrain" or not own:
+        if stage.kind != "pretrain" or stage.label == EARLIER or not own:
             continue
         found.append(
             Curve(

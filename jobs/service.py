@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from digpt.errors import UserError
 from digpt.reporter import Quiet, Reporter
 from digpt.tokenizers.names import parse
-from jobs import families, looks, reading, weights
+from jobs import earlier, families, looks, reading, weights
 from jobs.engine.plan import DatasetFacts, Plan, make_plan
 from jobs.engine.states import PILOT_LIVE
 from jobs.money.pricing import PriceTable, Tariff
@@ -648,7 +648,21 @@ class PilotService:
 
             case = converted(parse_case(spec.case), self._prices)
             check_classes(case, self.dataset(spec.dataset.name, spec.dataset.version).classes)
-        return make_plan(spec, data, weights.digests(spec))
+        digests = weights.digests(spec)
+        weights.check_inits(spec)
+        return make_plan(
+            spec,
+            data,
+            digests,
+            earlier=earlier.stages_of(spec, self._store),
+            seconds=self._pretrain_seconds if spec.equalise == "device_seconds" else None,
+        )
+
+    def _pretrain_seconds(self, images: float, flops: float) -> float:
+        """Device-seconds to be expected of a pretraining, for specs that equalise these."""
+        from jobs.estimating import likely_seconds  # noqa: PLC0415 - start-up time
+
+        return likely_seconds("pretrain", images, flops, self._store)
 
     def _estimate(self, spec: PilotSpec, plan: Plan) -> EstimateView:
         from jobs.estimating import estimate  # noqa: PLC0415 - start-up time

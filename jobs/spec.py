@@ -11,12 +11,15 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from digpt.errors import UserError, pick
-from digpt.recipe import PRESETS, Preset, Recipe, Student, Transfer
+from digpt.init import Init, parse_init
+from digpt.recipe import PRESETS, STUDENTS, Preset, Recipe, Student, Transfer
 from digpt.tokenizers.names import parse
 
 Method = Literal["digpt", "digpt-ar", "igpt", "masked", "scratch", "frozen", "direct"]
 PRETRAINING = ("digpt", "digpt-ar", "igpt", "masked")  # methods with a pretraining stage
 NEED_TOKENIZER = (*PRETRAINING, "frozen", "direct")
+HAVE_STUDENT = (*PRETRAINING, "scratch")  # methods that an init can be given to
+RANDOM = "random"  # an arm's init where the spec's is not wanted
 P = TypeVar("P", Student, Recipe, Transfer)
 MAX_SEEDS, MAX_ARMS, MAX_TOKENS = 20, 40, 16_384
 BOUNDS: Mapping[str, tuple[float, float]] = {  # of every number in a recipe, by its name
@@ -48,6 +51,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "views": ("identity", "flip"),
     "target_norm": ("none", "standardise", "whiten"),
     "precision": ("fp32", "bf16", "fp16", "auto"),
+    "loss": ("own", "cosine", "mse", "smooth-l1"),
 }
 
 
@@ -65,10 +69,11 @@ class DatasetRef(_Part):
 
 
 class Arm(_Part):
-    """One way of getting features: a method and, where it has one, a tokenizer."""
+    """One way of getting features: a method and, where it has one, a tokenizer and an init."""
 
     method: Method
     tokenizer: str | None = None
+    init: str | None = None  # what the student starts from, e.g. "official:FILE"
 
     @model_validator(mode="after")
     def _tokenizer_fits_method(self) -> "Arm":
@@ -80,10 +85,30 @@ class Arm(_Part):
             object.__setattr__(self, "tokenizer", parse(self.tokenizer).canonical)
         return self
 
+    @model_validator(mode="after")
+    def _init_fits_method(self) -> "Arm":
+        if self.init and self.method not in HAVE_STUDENT:
+            raise ValueError(
+                f"{self.method} has no student that an init could start; remove it, or take "
+                f"one of {', '.join(HAVE_STUDENT)}"
+            )
+        if self.init and self.init != RANDOM:
+            object.__setattr__(self, "init", parse_init(self.init).text)
+        return self
+
     @property
     def name(self) -> str:
-        """How the arm is called everywhere, unique within a pilot."""
-        return f"{self.method} × {self.tokenizer}" if self.tokenizer else self.method
+        """How the arm is called everywhere, unique within a pilot: "digpt × filters ← timm:..."."""
+        named = f"{self.method} × {self.tokenizer}" if self.tokenizer else self.method
+        return f"{named} ← {self.init}" if self.init else named
+
+
+def arm_parts(name: str) -> dict[str, str]:
+    """The fields of the arm of that name."""
+    rest, _, init = name.partition(" ← ")
+    method, _, tokenizer = rest.partition(" × ")
+    fields = {"method": method, "tokenizer": tokenizer, "init": init}
+    return {field: value for field, value in fields.items() if value}
 
 
 class Limits(_Part):
@@ -117,6 +142,7 @@ class PilotSpec(_Part):
     dataset: DatasetRef
     arms: tuple[Arm, ...] = Field(min_length=1, max_length=MAX_ARMS)
     preset: str = "quick"
+    equalise: Literal["images", "flops", "device_seconds"] = "images"  # what pretraining arms share
     pretrain: dict[str, Any] = Field(default_factory=dict)
     transfer: dict[str, Any] = Field(default_factory=dict)
     limits: Limits = Limits()
@@ -138,13 +164,19 @@ class PilotSpec(_Part):
         preset = PRESETS[self.preset]
         pretrain = dict(self.pretrain)
         seeds = _whole(pretrain.pop("seeds", preset.seeds), "pretrain.seeds", 1, MAX_SEEDS)
-        student = _override(
-            preset.pretrain.student, pretrain.pop("student", {}), "pretrain.student"
-        )
+        student = _student(preset.pretrain.student, pretrain.pop("student", {}))
+        _init(pretrain.pop("init", None))
         recipe = replace(_override(preset.pretrain, pretrain, "pretrain"), student=student)
         transfer = _override(preset.transfer, self.transfer, "transfer")
         _check(recipe, transfer)
         return Preset(pretrain=recipe, transfer=transfer, seeds=seeds)
+
+    def init_of(self, arm: Arm) -> Init | None:
+        """What the arm's student starts from; `pretrain.init` is for all that are pretrained."""
+        given = arm.init
+        if given is None and arm.method in PRETRAINING:
+            given = self.pretrain.get("init")
+        return _init(given)
 
 
 def load_spec(source: Path | str | Mapping[str, Any]) -> PilotSpec:
@@ -271,6 +303,30 @@ def _override(part: P, changes: object, where: str) -> P:
     return replace(part, **values)
 
 
+def _student(preset: Student, asked: object) -> Student:
+    """The preset's student, or the one of a name, with changes; taps follow a changed depth."""
+    changes = {"preset": asked} if isinstance(asked, str) else asked
+    if not isinstance(changes, Mapping):
+        raise ValueError(
+            f"pretrain.student must be one of {', '.join(STUDENTS)} or a map of fields, not "
+            f"{asked!r}"
+        )
+    changes = dict(changes)
+    if "preset" in changes:
+        preset = pick(STUDENTS, str(changes.pop("preset")), "student preset")
+    if "depth" in changes:
+        preset = replace(preset, taps=None)
+    return _override(preset, changes, "pretrain.student")
+
+
+def _init(text: object) -> Init | None:
+    if text is None or text == RANDOM:
+        return None
+    if not isinstance(text, str):
+        raise ValueError(f"pretrain.init must be text such as official:FILE, not {text!r}")
+    return parse_init(text)
+
+
 def _typed(current: object, value: object, where: str) -> object:
     """`value` in the type that the preset's value has, or a sentence."""
     if isinstance(current, tuple) or current is None:
@@ -325,6 +381,13 @@ def _check(recipe: Recipe, transfer: Transfer) -> None:
         raise ValueError(
             f"pretrain.student.taps {student.taps} are not blocks of the encoder, 1 to "
             f"{student.depth}"
+        )
+    if student.taps and (
+        sorted(set(student.taps)) != list(student.taps) or student.taps[-1] != student.depth
+    ):
+        raise ValueError(
+            f"pretrain.student.taps {student.taps} must ascend and end at {student.depth}, the last"
+            " block: blocks after the last tap would never train"
         )
     grid = student.image_size // student.patch_size
     if grid**2 > MAX_TOKENS:

@@ -1,28 +1,80 @@
-"""Weights files that a spec's tokenizers name: their content belongs in the stage key."""
+"""Weights files that a spec names: their content belongs in the stage key."""
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 from digpt.errors import UserError
+from digpt.init import Init
+from digpt.recipe import Student
 from digpt.tokenizers.names import parse
 from jobs.spec import PilotSpec
 
 
 def digests(spec: PilotSpec) -> dict[str, str]:
-    """SHA-256 of every weights file, by the file as it is written in the tokenizer's name."""
-    names = (parse(arm.tokenizer).weights_file for arm in spec.arms if arm.tokenizer)
-    return {name: _digest(name) for name in names if name}
+    """SHA-256 of every weights file, by the file as a tokenizer's name or an init writes it."""
+    tokenizers = (parse(arm.tokenizer).weights_file for arm in spec.arms if arm.tokenizer)
+    named = {name: "tokenizer" for name in tokenizers if name}
+    named |= {init.file: "init" for init in inits(spec) if init.file}
+    return {name: _digest(name, field) for name, field in named.items()}
 
 
-def _digest(name: str) -> str:
+def inits(spec: PilotSpec) -> list[Init]:
+    """Every init of a spec once."""
+    found = (spec.init_of(arm) for arm in spec.arms)
+    return list(dict.fromkeys(init for init in found if init))
+
+
+def check_inits(spec: PilotSpec) -> None:
+    """Raise `UserError` unless each file that an init names suits the spec's student."""
+    for init in inits(spec):
+        if init.file:
+            _check_file(init, spec.resolved.pretrain.student, _state_of(init.file))
+
+
+def check_unchanged(path: Path, digest: str) -> None:
+    """Raise `UserError` if a file is no longer what it was when the pilot was planned."""
+    if _digest(str(path), "init") != digest:
+        raise UserError(
+            f"The weights file {path} has changed since the pilot was submitted. Submit it again,"
+            " or bring the former file back.",
+            code="weights-changed",
+            field="init",
+        )
+
+
+@lru_cache(maxsize=8)  # the form of a new pilot asks at every change
+def _check_file(init: Init, student: Student, _: tuple[int, int]) -> None:
+    from digpt.models.origins import start_from  # noqa: PLC0415 - torch
+
+    start_from(init, student)
+
+
+def _state_of(name: str) -> tuple[int, int]:
+    """What tells that a file has been written anew, without reading it."""
+    try:
+        about = Path(name).expanduser().stat()
+    except OSError as error:
+        raise _unreadable(name, "init", error) from error
+    return about.st_mtime_ns, about.st_size
+
+
+def _digest(name: str, field: str) -> str:
     try:
         with Path(name).expanduser().open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise UserError(
-            f"The weights file {name} cannot be read ({error.strerror}). Write its full path, or "
-            "choose a tokenizer that needs no weights, such as filters.",
-            code="weights-unreadable",
-            field="tokenizer",
-            file=name,
-        ) from error
+        raise _unreadable(name, field, error) from error
+
+
+def _unreadable(name: str, field: str, error: OSError) -> UserError:
+    advice = (
+        "start from random weights" if field == "init" else "choose a tokenizer such as filters"
+    )
+    return UserError(
+        f"The weights file {name} cannot be read ({error.strerror}). Write its full path, or "
+        f"{advice}.",
+        code="weights-unreadable",
+        field=field,
+        file=name,
+    )

@@ -27,17 +27,13 @@ from digpt.models.losses import (
     Prediction,
     TokenLoss,
     check_global,
+    loss_name,
     mean_loss,
     token_loss,
 )
 from digpt.models.positions import sincos_2d
 from digpt.models.vit import ViT, build_vit
-from digpt.recipe import Recipe, Student
-
-
-def default_taps(depth: int) -> tuple[int, ...]:
-    """The blocks read by the decoders: 6, 8, 10, 12 of 12, and in proportion at other depths."""
-    return tuple(sorted({math.ceil(depth * (3 + i) / 6) for i in range(4)}))
+from digpt.recipe import Recipe, Student, default_taps
 
 
 class Decoder(nn.Module):
@@ -251,7 +247,7 @@ def _build(
             f" train. Let the last tap be {student.depth}.",
             field="taps",
         )
-    name = loss or ("cosine" if codes is None else "cross-entropy")
+    name = loss_name(loss or recipe.loss, codes, own="cosine")
     return DiGPT(
         build_vit(student),
         token_dim=codes or token_dim,

@@ -14,6 +14,7 @@ from digpt.models.losses import (
     Prediction,
     TokenLoss,
     check_global,
+    loss_name,
     mean_loss,
     token_loss,
 )
@@ -84,7 +85,7 @@ def build_igpt(
     loss: str | None = None,
 ) -> IGPT:
     """iGPT of a recipe's sizes; squared error (as AIM), or cross-entropy for codes."""
-    name = loss or ("mse" if codes is None else "cross-entropy")
+    name = loss_name(loss or recipe.loss, codes, own="mse")
     return IGPT(
         build_vit(student),
         token_dim=codes or token_dim,

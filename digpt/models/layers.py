@@ -45,26 +45,36 @@ class CrossAttention(nn.Module):
 
 
 class MLP(nn.Module):
-    """Two linear maps with an exact GELU between them."""
+    """Two linear maps with an exact GELU between them, or OpenAI CLIP's quick one."""
 
-    def __init__(self, dim: int, hidden: int) -> None:
+    def __init__(self, dim: int, hidden: int, *, quick_gelu: bool = False) -> None:
         super().__init__()
+        self.quick_gelu = quick_gelu
         self.fc1 = nn.Linear(dim, hidden)
         self.fc2 = nn.Linear(hidden, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
+        x = self.fc1(x)
+        return self.fc2(x * torch.sigmoid(1.702 * x) if self.quick_gelu else F.gelu(x))
 
 
 class Block(nn.Module):
     """Pre-norm encoder block: self-attention, MLP."""
 
-    def __init__(self, dim: int, heads: int, mlp_ratio: float = 4.0) -> None:
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        mlp_ratio: float = 4.0,
+        *,
+        eps: float = EPS,
+        quick_gelu: bool = False,
+    ) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(dim, eps=EPS)
+        self.norm1 = nn.LayerNorm(dim, eps=eps)
         self.attn = Attention(dim, heads)
-        self.norm2 = nn.LayerNorm(dim, eps=EPS)
-        self.mlp = MLP(dim, int(dim * mlp_ratio))
+        self.norm2 = nn.LayerNorm(dim, eps=eps)
+        self.mlp = MLP(dim, round(dim * mlp_ratio), quick_gelu=quick_gelu)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         x = x + self.attn(self.norm1(x), mask)
@@ -82,7 +92,7 @@ class DecoderBlock(nn.Module):
         self.memory_norm = nn.LayerNorm(dim, eps=EPS)
         self.cross_attention = CrossAttention(dim, heads)
         self.mlp_norm = nn.LayerNorm(dim, eps=EPS)
-        self.mlp = MLP(dim, int(dim * mlp_ratio))
+        self.mlp = MLP(dim, round(dim * mlp_ratio))
 
     def forward(
         self, x: Tensor, memory: Tensor, self_mask: Tensor | None, cross_mask: Tensor | None

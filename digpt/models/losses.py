@@ -62,6 +62,13 @@ def cross_entropy(prediction: Tensor, target: Tensor, label_smoothing: float = 0
 CONTINUOUS: dict[str, TokenLoss] = {"cosine": cosine, "mse": mse, "smooth-l1": smooth_l1}
 
 
+def loss_name(asked: str, codes: int | None, own: str) -> str:
+    """The loss a recipe asks for: of codes the cross-entropy, and "own" is the method's."""
+    if codes is not None and asked in ("own", *CONTINUOUS):
+        return "cross-entropy"
+    return own if asked == "own" else asked
+
+
 def token_loss(name: str, codes: int | None, label_smoothing: float = 0.0) -> TokenLoss:
     """The loss of that name, if it suits the tokens: "cross-entropy" for codes, others not."""
     if (name == "cross-entropy") != (codes is not None):

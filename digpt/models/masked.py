@@ -14,6 +14,7 @@ from digpt.models.losses import (
     Prediction,
     TokenLoss,
     check_global,
+    loss_name,
     mean_loss,
     token_loss,
 )
@@ -119,7 +120,7 @@ def build_masked(
     loss: str | None = None,
 ) -> Masked:
     """Masked prediction of a recipe's sizes; squared error, or cross-entropy for codes."""
-    name = loss or ("mse" if codes is None else "cross-entropy")
+    name = loss_name(loss or recipe.loss, codes, own="mse")
     return Masked(
         build_vit(student),
         token_dim=codes or token_dim,

@@ -136,7 +136,7 @@ def _require(state_dict: Mapping[str, Tensor], names: tuple[str, ...]) -> None:
     missing = [name for name in names if name not in state_dict]
     if missing:
         raise UserError(
-            f"This is not an official D-iGPT checkpoint: {_listed(missing)} missing."
+            f"This is not an official D-iGPT checkpoint: {listed(missing)} missing."
             " Give the state dict itself (often under the key 'model').",
             field="init",
             missing=missing,
@@ -175,12 +175,13 @@ def _problems(
             ):
                 unequal.append(theirs)
     return [
-        *([f"{_listed(missing)} missing"] if missing else []),
-        *([f"shapes differ: {_listed(differing)}"] if differing else []),
-        *([f"{_listed(unequal)} should equal entry 0, which they share"] if unequal else []),
+        *([f"{listed(missing)} missing"] if missing else []),
+        *([f"shapes differ: {listed(differing)}"] if differing else []),
+        *([f"{listed(unequal)} should equal entry 0, which they share"] if unequal else []),
     ]
 
 
-def _listed(names: list[str], most: int = 8) -> str:
+def listed(names: list[str], most: int = 8) -> str:
+    """The first of the names, and how many more there are."""
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,7 @@ from digpt.recipe import Student
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+_SIZES = ("image_size", "patch_size", "dim", "depth", "heads", "mlp_ratio")
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -39,7 +40,8 @@ class ViT(nn.Module):
     """Vision transformer with fixed positions and a class token; images come normalised.
 
     Its last LayerNorm has no parameters: pretraining would not train them, and the head that
-    follows in every transfer can absorb them.
+    follows in every transfer can absorb them. `pre_norm` (a LayerNorm before the first block),
+    `quick_gelu` and `eps` are for weights that come from elsewhere, such as a CLIP tower.
     """
 
     def __init__(
@@ -51,23 +53,31 @@ class ViT(nn.Module):
         depth: int = 4,
         heads: int = 4,
         mlp_ratio: float = 4.0,
+        pre_norm: bool = False,
+        quick_gelu: bool = False,
+        eps: float = EPS,
     ) -> None:
         super().__init__()
         _check_sizes(image_size, patch_size, dim, heads)
         self.image_size, self.patch_size = image_size, patch_size
         self.dim, self.depth, self.heads, self.mlp_ratio = dim, depth, heads, mlp_ratio
+        self.pre_norm, self.quick_gelu, self.eps = pre_norm, quick_gelu, eps
         self.grid_size = (image_size // patch_size, image_size // patch_size)
         self.patch_embed = PatchEmbed(patch_size, dim)
         self.cls_token = nn.Parameter(torch.empty(dim))
         self.positions: Tensor  # (1 + N, D); row 0 is the class token's
         self.register_buffer("positions", sincos_2d(dim, self.grid_size))
-        self.blocks = nn.ModuleList(Block(dim, heads, mlp_ratio) for _ in range(depth))
+        self.norm_pre = nn.LayerNorm(dim, eps=eps) if pre_norm else nn.Identity()
+        self.blocks = nn.ModuleList(
+            Block(dim, heads, mlp_ratio, eps=eps, quick_gelu=quick_gelu) for _ in range(depth)
+        )
         initialise(self)
 
-    def config(self) -> dict[str, int | float]:
-        """The constructor's arguments."""
-        names = ("image_size", "patch_size", "dim", "depth", "heads", "mlp_ratio")
-        return {name: getattr(self, name) for name in names}
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments; the rare ones only where they are not the usual ones."""
+        usual = {"pre_norm": False, "quick_gelu": False, "eps": EPS}
+        rare = {name: getattr(self, name) for name in usual if getattr(self, name) != usual[name]}
+        return {name: getattr(self, name) for name in _SIZES} | rare
 
     def patches(self, images: Tensor) -> Tensor:
         """The pixels of each patch, (B, h, w, 3 * p * p)."""
@@ -85,7 +95,7 @@ class ViT(nn.Module):
 
     def taps(self, x: Tensor, taps: tuple[int, ...], mask: Tensor | None = None) -> list[Tensor]:
         """Tokens (B, n, D) after each of the blocks `taps` (1-based, ascending)."""
-        tapped = []
+        x, tapped = self.norm_pre(x), []
         for number, block in enumerate(self.blocks[: taps[-1]], start=1):
             x = block(x, mask)
             if number in taps:
@@ -96,6 +106,7 @@ class ViT(nn.Module):
         """Features of normalised images (B, 3, H, W), every patch seeing every other."""
         x = self.patch_embed(self.patches(images).flatten(1, 2)) + self.positions[1:]  # (B, N, D)
         x = torch.cat([self.class_token(len(x)), x], dim=1)  # (B, 1 + N, D)
+        x = self.norm_pre(x)
         for block in self.blocks:
             x = block(x)
         cls, patches = x[:, 0], x[:, 1:]
@@ -164,11 +175,11 @@ def load_encoder(folder: Path) -> ViT:
         ) from error
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"The encoder in {folder} cannot be read: {error}.") from error
-    names = ("image_size", "patch_size", "dim", "depth", "heads", "mlp_ratio")
-    missing = [name for name in names if name not in facts]
+    missing = [name for name in _SIZES if name not in facts]
     if missing:
         raise UserError(f"{folder / 'encoder.json'} does not say {', '.join(missing)}.")
-    vit = ViT(**{name: facts[name] for name in names})
+    named = (*_SIZES, "pre_norm", "quick_gelu", "eps")
+    vit = ViT(**{name: facts[name] for name in named if name in facts})
     try:
         vit.load_state_dict(state)
     except RuntimeError as error:

@@ -16,7 +16,7 @@ import torch
 
 from digpt.checkpoint import delete_checkpoints, read_checkpoint, write_checkpoint
 from digpt.errors import Cancelled
-from digpt.models import save_encoder
+from digpt.models import ViT, save_encoder
 from digpt.pretrain.divergence import check_finite, check_losses
 from digpt.pretrain.feed import Feed, TokenSource, check_inputs
 from digpt.pretrain.schedule import learning_rate, steps_of
@@ -55,20 +55,22 @@ def pretrain(
     checkpoint_seconds: float = 60.0,
     rows: np.ndarray | None = None,
     loss: str | None = None,
+    init: ViT | None = None,
 ) -> Result:
     """Pretrain a student on `images` (uint8, (M, S, S, 3), may be a memory map) and their tokens.
 
     rows: (N,) which images the token source's rows are; all of them when not given.
-    loss: of continuous tokens, "cosine", "mse" or "smooth-l1"; each method has its own default.
+    loss: of continuous tokens, "cosine", "mse" or "smooth-l1"; the recipe's when not given.
+    init: what the student starts from, of the recipe's sizes; it is left as it was.
     Goes on from the newest checkpoint in `out_dir`, if there is one; on the CPU the end is bit for
     bit that of an uninterrupted run. Stopped by `Cancelled`, it writes a checkpoint first.
     """
     rows = np.arange(len(images)) if rows is None else np.asarray(rows)
     check_inputs(images, rows, tokens, recipe)
     norms = target_norms(tokens, len(rows), recipe, device)
-    run = start(tokens, recipe, method, seed, device, loss)
+    run = start(tokens, recipe, method, seed, device, loss, init)
     trainer = Trainer(run, Feed(images, rows, tokens, recipe, seed), recipe, seed, device, norms)
-    identity = identity_of(recipe, method, seed, len(rows), tokens, loss)
+    identity = identity_of(recipe, method, seed, len(rows), tokens, loss, init)
     checkpoints = out_dir / "checkpoints"
     checkpoint = read_checkpoint(checkpoints, reporter)
     if checkpoint is not None:

@@ -1,6 +1,8 @@
 """What changes while a run goes on: made from the seed, kept in checkpoints, put back from them."""
 
+import hashlib
 import json
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from torch import Tensor
 
 from digpt.checkpoint import Checkpoint
 from digpt.errors import UserError, pick
-from digpt.models import METHODS, Method
+from digpt.models import METHODS, Method, ViT
 from digpt.models.layers import initialise
 from digpt.pretrain.feed import TokenSource
 from digpt.pretrain.precision import resolve_precision
@@ -42,8 +44,9 @@ def start(
     seed: int,
     device: torch.device,
     loss: str | None,
+    init: ViT | None = None,
 ) -> Run:
-    """A model with weights from the seed, and its optimizer."""
+    """A model with weights from the seed, its encoder's from `init` where given; its optimizer."""
     model = pick(METHODS, method, "method")(
         recipe.student,
         token_dim=tokens.dim,
@@ -54,6 +57,8 @@ def start(
         loss=loss,
     )
     initialise(model, torch.Generator().manual_seed(mixed(seed, WEIGHTS)))
+    if init is not None:
+        model.encoder = deepcopy(init)
     model.to(device)
     # matrices decay; biases, norms and learned tokens are vectors and do not
     matrices = [p for p in model.parameters() if p.ndim > 1]
@@ -72,7 +77,13 @@ def start(
 
 
 def identity_of(
-    recipe: Recipe, method: str, seed: int, count: int, tokens: TokenSource, loss: str | None
+    recipe: Recipe,
+    method: str,
+    seed: int,
+    count: int,
+    tokens: TokenSource,
+    loss: str | None,
+    init: ViT | None = None,
 ) -> dict[str, Any]:
     """What must be equal for a checkpoint to belong to a run."""
     facts = {
@@ -82,8 +93,17 @@ def identity_of(
         "recipe": asdict(recipe),
         "tokens": [tokens.dim, tokens.codes, *tokens.grid_size, tokens.has_global],
         "loss": loss,
+        "init": None if init is None else _digest(init),
     }
     return json.loads(json.dumps(facts))  # tuples as a checkpoint's JSON gives them back
+
+
+def _digest(vit: ViT) -> str:
+    """SHA-256 of an encoder's weights and positions."""
+    digest = hashlib.sha256()
+    for name, value in vit.state_dict().items():
+        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _setting() -> dict[str, Any]:

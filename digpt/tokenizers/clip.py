@@ -68,10 +68,8 @@ class Clip(Pretrained):
 
 def load_clip(name: str, argument: str) -> Clip:
     """The tokenizer of `model@tag` or `model@file`."""
-    import open_clip  # noqa: PLC0415 - optional, seconds
-
     model, weights = split_argument(argument)
-    tags = open_clip.list_pretrained_tags_by_model(_known_model(model))
+    tags = _tags(model)
     if not weights:
         raise UserError(
             f"Tokenizer {name!r} does not say which weights. Write clip:{model}@TAG or "
@@ -82,16 +80,20 @@ def load_clip(name: str, argument: str) -> Clip:
         )
     if is_file(weights):
         loaded = _from_file(name, model, str(existing(weights, name)))
-    elif weights in tags:
-        loaded = _from_tag(name, model, weights)
     else:
-        raise unknown(
-            f"pretrained tag of {model}",
-            weights,
-            tags,
-            f"open_clip.list_pretrained_tags_by_model({model!r})",
-        )
+        loaded = _from_tag(name, model, weights)
     return _made(name, model, loaded, _preprocessing(model, weights))
+
+
+def tower(name: str, model: str, weights: str) -> tuple[Any, dict[str, Any]]:
+    """An image tower for a student to start from, with its mean, deviation and `quick_gelu`.
+
+    It has the weights of a tag; those of a file are still to be read.
+    """
+    facts = _preprocessing(_known_model(model), weights)
+    if is_file(weights):
+        return _untrained(model, facts["quick_gelu"]), facts
+    return _from_tag(name, model, weights), facts
 
 
 def untrained_clip(name: str, argument: str, seed: int) -> Clip:
@@ -134,6 +136,12 @@ def _known_model(model: str) -> str:
     return model
 
 
+def _tags(model: str) -> list[str]:
+    import open_clip  # noqa: PLC0415 - optional, seconds
+
+    return open_clip.list_pretrained_tags_by_model(_known_model(model))
+
+
 def _preprocessing(model: str, weights: str) -> dict[str, Any]:
     """Mean, deviation and activation that a tag's weights were trained with, else open_clip's own.
 
@@ -162,6 +170,9 @@ def _from_file(name: str, model: str, path: str) -> Any:
 def _from_tag(name: str, model: str, tag: str) -> Any:
     import open_clip  # noqa: PLC0415 - optional, seconds
 
+    if tag not in (tags := _tags(model)):
+        listing = f"open_clip.list_pretrained_tags_by_model({model!r})"
+        raise unknown(f"pretrained tag of {model}", tag, tags, listing)
     facts = open_clip.get_pretrained_cfg(model, tag)
     try:
         made = open_clip.create_model(

@@ -28,7 +28,7 @@ class Timm(Pretrained):
         from timm.data.config import resolve_model_data_config  # noqa: PLC0415 - seconds
 
         self.model = model
-        network = network or _create(model)
+        network = network or create(model)
         data = resolve_model_data_config(network)
         super().__init__(
             name=name,
@@ -52,15 +52,15 @@ class Timm(Pretrained):
 def load_timm(name: str, argument: str) -> Timm:
     """The tokenizer of `model` (its published weights) or `model@file`."""
     model, weights = split_argument(argument)
-    _check_model(model)
+    check_model(model)
     if not weights:
-        return Timm(name=name, model=model, network=_published(name, model))
+        return Timm(name=name, model=model, network=published(name, model))
     if not is_file(weights):
         raise unfit(name, weights, ValueError("not a path; in timm a tag belongs to the name"))
     path = existing(weights, name)
-    network = _create(model)
+    network = create(model)
     try:
-        network.load_state_dict(_without_classifier(read_weights(path), network))
+        network.load_state_dict(without_classifier(read_weights(path), network))
     except UNREADABLE as error:
         raise unfit(name, str(path), error) from error
     return Timm(name=name, model=model, network=network)
@@ -69,17 +69,18 @@ def load_timm(name: str, argument: str) -> Timm:
 def untrained_timm(name: str, argument: str, seed: int) -> Timm:
     """The same model before any training, its weights drawn from `seed`."""
     model, _ = split_argument(argument)
-    _check_model(model)
-    return Timm(name=name, model=model, network=seeded_build(lambda: _create(model), seed))
+    check_model(model)
+    return Timm(name=name, model=model, network=seeded_build(lambda: create(model), seed))
 
 
-def _create(model: str) -> nn.Module:
+def create(model: str) -> nn.Module:
+    """The model of that name, untrained and without a classifier."""
     import timm  # noqa: PLC0415 - optional, seconds
 
     return timm.create_model(model, pretrained=False, num_classes=0)
 
 
-def _without_classifier(weights: dict[str, Tensor], network: Any) -> dict[str, Tensor]:
+def without_classifier(weights: dict[str, Tensor], network: Any) -> dict[str, Tensor]:
     """The weights less those of the classifier, which a tokenizer does not have."""
     classifier = network.pretrained_cfg.get("classifier") or ()
     names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
@@ -88,7 +89,8 @@ def _without_classifier(weights: dict[str, Tensor], network: Any) -> dict[str, T
     return {n: w for n, w in weights.items() if n in kept or not n.startswith(parts)}
 
 
-def _published(name: str, model: str) -> nn.Module:
+def published(name: str, model: str) -> nn.Module:
+    """The model with its published weights; `name` is the tokenizer or init that asks."""
     import timm  # noqa: PLC0415 - optional, seconds
     from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415
 
@@ -100,7 +102,8 @@ def _published(name: str, model: str) -> nn.Module:
         raise unreachable(name, file, f"timm:{model}@/path/to/model.safetensors") from error
 
 
-def _check_model(model: str) -> None:
+def check_model(model: str) -> None:
+    """Raise `UserError`, with what is near, unless timm knows the model."""
     import timm  # noqa: PLC0415 - optional, seconds
 
     architecture, _, tag = model.partition(".")

@@ -32,12 +32,12 @@ def split_argument(argument: str) -> tuple[str, str]:
     return model.strip(), weights.strip()
 
 
-def existing(weights: str, tokenizer: str) -> Path:
-    """The file of these weights."""
+def existing(weights: str, user: str) -> Path:
+    """The file of these weights; `user` is the tokenizer or init that names them."""
     path = Path(weights).expanduser()
     if not path.is_file():
         raise UserError(
-            f"Tokenizer {tokenizer!r}: there is no file {path}. Write the path of a .safetensors "
+            f"{user!r}: there is no file {path}. Write the path of a .safetensors "
             "or .pt file after the @.",
             code="no-weights",
             field=str(path),
@@ -74,13 +74,13 @@ def unknown(kind: str, name: str, known: Sequence[str], listing: str) -> UserErr
     )
 
 
-def unreachable(tokenizer: str, file: str, example: str) -> UserError:
+def unreachable(user: str, file: str, example: str) -> UserError:
     """The error for weights that are neither in the local cache nor downloadable."""
     from huggingface_hub import constants  # noqa: PLC0415 - only known where weights are loaded
 
     folder = constants.HF_HUB_CACHE
     return UserError(
-        f"Tokenizer {tokenizer!r}: its weights ({file}) are not in {folder} and could not be "
+        f"{user!r}: its weights ({file}) are not in {folder} and could not be "
         "downloaded. Connect to the internet once, or copy that folder from another machine and "
         f"let HF_HUB_CACHE name it, or give a file of your own: {example}.",
         code="weights-unreachable",
@@ -91,11 +91,11 @@ def unreachable(tokenizer: str, file: str, example: str) -> UserError:
     )
 
 
-def unfit(tokenizer: str, path: str, cause: Exception) -> UserError:
+def unfit(user: str, path: str, cause: Exception) -> UserError:
     """The error for a file that does not hold this model's weights."""
     reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
     return UserError(
-        f"Tokenizer {tokenizer!r}: {path} does not hold weights of this model ({reason}). Name the "
+        f"{user!r}: {path} does not hold weights of this model ({reason}). Name the "
         "model that the file was saved from.",
         code="wrong-weights",
         field=path,

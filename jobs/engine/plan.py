@@ -7,12 +7,15 @@ that kind, params, keys of inputs); an equal key is an equal result and never ru
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
+from digpt.init import Init
 from digpt.recipe import Preset, Recipe, Student
 from digpt.tokenizers.names import TokenizerName, parse
+from jobs import equal
 from jobs.spec import PRETRAINING, Arm, PilotSpec
 
 # Raise a number when the code behind that kind changes its results.
@@ -20,6 +23,7 @@ VERSIONS: Mapping[str, int] = {
     "prepare": 1,
     "fit": 1,
     "tokenize": 1,
+    "init": 1,
     "pretrain": 1,
     "probe": 1,
     "knn": 1,
@@ -32,6 +36,7 @@ VERSIONS: Mapping[str, int] = {
 TOKEN_FLOPS: Mapping[str, float] = {"pixels": 10, "hog": 200, "filters": 4e3, "random": 3e4}
 FIT_FLOPS: Mapping[str, float] = {"pixels": 1, "hog": 1, "filters": 5e3, "domain-clip": 4e5}
 OTHER_FLOPS = 3e4
+EARLIER = "earlier pilot"  # label of the stages that an init of an earlier arm brings along
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,14 +79,30 @@ class Plan:
         return tuple(s for s in self.stages if arm in s.arms)
 
 
+EarlierArm = tuple[tuple[Stage, ...], ...]  # by seed: its pretraining, after all that it needs
+
+
 @dataclass
 class _Builder:
     """Collects stages once, remembering which arms need them."""
 
     data: DatasetFacts
-    preset: Preset
+    spec: PilotSpec
     weights: Mapping[str, str]  # weights file as written in a name -> SHA-256 of its content
+    earlier: Mapping[str, EarlierArm]
+    images: Mapping[str, int]  # arm -> images it is pretrained on
     found: dict[str, Stage] = field(default_factory=dict)
+
+    @property
+    def preset(self) -> Preset:
+        return self.spec.resolved
+
+    def bring(self, stages: Iterable[Stage], arm: str) -> None:
+        """Take over stages of another plan; those that this plan has already stay as they are."""
+        for stage in stages:
+            here = self.found.get(stage.key, replace(stage, arms=(), label=EARLIER))
+            arms = here.arms if arm in here.arms else (*here.arms, arm)
+            self.found[stage.key] = replace(here, arms=arms)
 
     def add(
         self,
@@ -115,13 +136,21 @@ class _Builder:
 
 
 def make_plan(
-    spec: PilotSpec, data: DatasetFacts, weights: Mapping[str, str] | None = None
+    spec: PilotSpec,
+    data: DatasetFacts,
+    weights: Mapping[str, str] | None = None,
+    *,
+    earlier: Mapping[str, EarlierArm] | None = None,
+    seconds: equal.Seconds | None = None,
 ) -> Plan:
     """All stages of a pilot, arm by arm, shared ones once.
 
-    weights: SHA-256 of every weights file that a tokenizer's name mentions, by that file.
+    weights: SHA-256 of every weights file that a tokenizer or an init names, by that file.
+    earlier: the stages of every earlier arm that an init names, by the init.
+    seconds: the device-seconds to be expected, for a spec that equalises these.
     """
-    builder = _Builder(data, spec.resolved, weights or {})
+    images = equal.images_seen(spec, seconds)
+    builder = _Builder(data, spec, weights or {}, earlier or {}, images)
     for arm in spec.arms:
         _add_arm(builder, arm)
     return Plan(stages=tuple(builder.found.values()))
@@ -135,10 +164,10 @@ def stage_key(kind: str, params: Mapping[str, Any], inputs: Mapping[str, str]) -
 
 
 def arm_seeds(arm: Arm, preset: Preset) -> range:
-    """Seeds that change this arm: pretraining, initial weights, or a random recogniser."""
-    varies = arm.method in (*PRETRAINING, "scratch") or (
-        arm.tokenizer is not None and parse(arm.tokenizer).depends_on_seed
-    )
+    """Seeds that change this arm: pretraining, first weights, or a random recogniser."""
+    has_own_weights = bool(arm.init) and not (arm.init or "").startswith(("arm:", "random"))
+    varies = arm.method in PRETRAINING or (arm.method == "scratch" and not has_own_weights)
+    varies = varies or (arm.tokenizer is not None and parse(arm.tokenizer).depends_on_seed)
     return range(preset.seeds if varies else 1)
 
 
@@ -187,13 +216,15 @@ def _add_arm(builder: _Builder, arm: Arm) -> None:
 
 
 def _add_encoder(builder: _Builder, arm: Arm, seed: int, prepare: str) -> str | None:
-    """The stage whose result this arm's transfer starts from; None for scratch."""
+    """The stage whose result this arm's transfer starts from; None for random weights."""
+    init = builder.spec.init_of(arm)
+    start = {"init": _add_init(builder, arm, init, seed)} if init else {}
     if arm.tokenizer is None:
-        return None
+        return start.get("init")
     fit = _add_fit(builder, arm.name, parse(arm.tokenizer), seed, prepare)
     if arm.method not in PRETRAINING:
         return fit
-    recipe = builder.preset.pretrain
+    recipe = replace(builder.preset.pretrain, images_seen=builder.images[arm.name])
     pretrained_on = builder.data.pool + builder.data.train
     tokens = builder.add(
         "tokenize",
@@ -209,10 +240,34 @@ def _add_encoder(builder: _Builder, arm: Arm, seed: int, prepare: str) -> str | 
         "pretrain",
         arm.name,
         {"method": arm.method, "recipe": _recipe_params(recipe, arm.method), "seed": seed},
-        {"dataset": prepare, "tokens": tokens},
+        {"dataset": prepare, "tokens": tokens} | start,
         label=f"seed {seed}",
         units=recipe.images_seen,
-        cost_hint=6.0 * student_flops(recipe.student),
+        cost_hint=equal.flops_per_image(arm, recipe),
+    )
+
+
+def _add_init(builder: _Builder, arm: Arm, init: Init, seed: int) -> str:
+    """The student's first weights in its own sizes. Where a file lies is not part of the key."""
+    student = builder.preset.pretrain.student
+    facts, inputs = {"family": init.family, "model": init.model}, {}
+    if init.family == "arm":
+        runs = builder.earlier[init.text]
+        stages = runs[seed % len(runs)]
+        builder.bring(stages, arm.name)
+        inputs["encoder"] = stages[-1].key
+    facts["weights"] = builder.weights[init.file] if init.file else init.weights
+    sizes = {n: getattr(student, n) for n in ("dim", "depth", "heads", "mlp_ratio")}
+    sizes |= {n: getattr(student, n) for n in ("image_size", "patch_size")}
+    return builder.add(
+        "init",
+        arm.name,
+        {"init": facts, "student": sizes},
+        inputs,
+        label=init.text,
+        units=1,
+        cost_hint=student_flops(student),
+        source=str(Path(init.file).expanduser().absolute()) if init.file else "",
     )
 
 
@@ -245,7 +300,9 @@ def _add_transfer(
 ) -> str:
     transfer = builder.preset.transfer
     student = builder.preset.pretrain.student
-    role = {"frozen": "frozen", "direct": "direct", "scratch": "scratch"}.get(arm.method, "student")
+    role = arm.method if arm.method in ("frozen", "direct") else "student"
+    if encoder is None:
+        role = "scratch"
     params: dict[str, Any] = {
         "role": role,
         "label_seeds": transfer.label_seeds,

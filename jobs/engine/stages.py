@@ -21,7 +21,9 @@ from digpt.data.prepared import load_prepared, pixels, prepare
 from digpt.errors import UserError, pick
 from digpt.evaluate.intervals import Interval, estimate
 from digpt.evaluate.metrics import METRICS
-from digpt.models import load_encoder
+from digpt.init import Init
+from digpt.models import load_encoder, save_encoder
+from digpt.models.origins import start_from
 from digpt.models.vit import build_vit
 from digpt.pretrain import pretrain
 from digpt.recipe import Recipe, Student, Transfer
@@ -31,6 +33,7 @@ from digpt.tokenizers.cache import TokenCache, write
 from digpt.transfer import Run, transfer
 from digpt.transfer.encoders import Encoder, frozen, recogniser, student
 from digpt.transfer.predictions import labelled
+from jobs.weights import check_unchanged
 
 Params = Mapping[str, Any]
 Inputs = Mapping[str, Path]
@@ -107,6 +110,20 @@ def tokenize_stage(
     return {"tokenizer": tokenizer.name, "rows": len(rows), "views": params["views"]}
 
 
+def init_stage(
+    params: Params, inputs: Inputs, out_dir: Path, source: str, _: torch.device, __: Reporter
+) -> dict[str, Any]:
+    """A student's first weights from elsewhere, in its own sizes; `source` is their file."""
+    facts = dict(params["init"])
+    if source:
+        check_unchanged(Path(source), facts["weights"])
+        facts["weights"] = source
+    earlier = inputs["encoder"] / "encoder" if "encoder" in inputs else None
+    vit = start_from(Init(**facts), Student(**params["student"]), earlier)
+    save_encoder(vit, out_dir / "encoder")
+    return {"parameters": sum(p.numel() for p in vit.parameters())}
+
+
 def pretrain_stage(
     params: Params, inputs: Inputs, out_dir: Path, _: str, device: torch.device, reporter: Reporter
 ) -> dict[str, Any]:
@@ -123,11 +140,13 @@ def pretrain_stage(
         out_dir=out_dir,
         device=device,
         reporter=reporter,
+        init=load_encoder(inputs["init"] / "encoder") if "init" in inputs else None,
     )
     return {
         "steps": result.steps,
         "images_seen": result.images_seen,
         "images_per_second": result.images_per_second,
+        "flops_per_image": result.flops_per_image,
         "flops": result.flops_per_image * result.images_seen,
     }
 
@@ -190,6 +209,7 @@ STAGES: dict[str, StageFunction] = {
     "prepare": prepare_stage,
     "fit": fit_stage,
     "tokenize": tokenize_stage,
+    "init": init_stage,
     "pretrain": pretrain_stage,
     "probe": transfer_stage("probe"),
     "knn": transfer_stage("knn"),

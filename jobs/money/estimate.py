@@ -146,6 +146,13 @@ def estimate(
     )
 
 
+def expected_seconds(
+    work: StageWork, *, calibration: Calibration, history: Sequence[History] = ()
+) -> float:
+    """The likely device-seconds of one stage."""
+    return _Speed.of(work, calibration, history).likely(work)
+
+
 @dataclass(frozen=True, slots=True)
 class _Speed:
     """log(seconds per hinted unit) of a kind: centre, its error, the scatter of single stages."""

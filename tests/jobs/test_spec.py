@@ -3,7 +3,9 @@
 import pytest
 
 from digpt.errors import UserError
-from jobs.spec import json_schema, load_spec, to_yaml
+from digpt.init import parse_init
+from digpt.recipe import STUDENTS
+from jobs.spec import arm_parts, json_schema, load_spec, to_yaml
 
 GOOD = """\
 name: boards
@@ -34,6 +36,45 @@ def test_overrides_change_single_fields_of_the_preset():
     assert spec.resolved.pretrain.student.dim == 64  # as the preset has it
 
 
+@pytest.mark.parametrize("written", ["base", "{preset: base}"])
+def test_a_student_may_be_called_by_its_name(written: str):
+    spec = load_spec(GOOD + f"pretrain: {{student: {written}}}\n")
+    assert spec.resolved.pretrain.student == STUDENTS["base"]
+
+
+def test_a_named_student_may_be_changed_and_its_taps_follow_its_depth():
+    spec = load_spec(GOOD + "pretrain: {student: {preset: tiny, image_size: 32, patch_size: 8}}\n")
+    student = spec.resolved.pretrain.student
+    assert (student.dim, student.depth, student.image_size) == (192, 12, 32)
+    quick = GOOD.replace("smoke", "quick")
+    assert load_spec(quick).resolved.pretrain.student.taps == (2, 4)
+    deeper = load_spec(quick + "pretrain: {student: {depth: 8}}\n").resolved.pretrain.student
+    assert deeper.taps is None
+
+
+def test_an_init_belongs_to_an_arm_or_to_all_that_are_pretrained():
+    spec = load_spec(
+        GOOD.replace("tokenizer: filters}", "tokenizer: filters, init: 'official: a.pth'}")
+        + "pretrain: {init: timm:vit_tiny_patch16_224}\n"
+    )
+    digpt, scratch = spec.arms
+    assert digpt.name == "digpt × filters ← official:a.pth"
+    assert [i.text if (i := spec.init_of(a)) else None for a in spec.arms] == [
+        "official:a.pth",
+        None,
+    ]
+    assert load_spec({**spec.model_dump(), "arms": [{**digpt.model_dump(), "init": None}]}).init_of(
+        digpt.model_copy(update={"init": None})
+    ) == parse_init("timm:vit_tiny_patch16_224")
+    assert scratch.name == "scratch"
+
+
+def test_an_arm_can_be_told_from_its_name():
+    text = "{method: scratch, init: 'arm:0f3k2q/digpt × hog'}"
+    arm = load_spec(GOOD.replace("{method: scratch}", text)).arms[1]
+    assert arm_parts(arm.name) == {"method": "scratch", "init": "arm:0f3k2q/digpt × hog"}
+
+
 def test_unknown_key_names_line_and_nearest_field():
     error = refuse(GOOD + "presett: quick\n")
     assert "line 7" in error.message
@@ -60,6 +101,14 @@ def test_unknown_tokenizer_suggests_the_nearest():
         (("preset: smoke", "pretrain: {images_seen: -5}"), "images_seen"),
         (("preset: smoke", "pretrain: {student: {image_size: 30}}"), "not a multiple of"),
         (("preset: smoke", "pretrain: {student: {clusters: [3, 3]}}"), "do not divide"),
+        (("preset: smoke", "pretrain: {student: bas}"), "Did you mean 'base'?"),
+        (("preset: smoke", "pretrain: {student: 3}"), "one of tiny, small, base"),
+        (("preset: smoke", "pretrain: {student: {taps: [1]}}"), "end at 4, the last"),
+        (("preset: smoke", "pretrain: {loss: mae}"), "Available: cosine, mse, own, smooth-l1"),
+        (("preset: smoke", "pretrain: {init: official}"), "needs a file"),
+        (("preset: smoke", "pretrain: {init: 3}"), "must be text"),
+        (("preset: smoke", "equalise: money"), "'images', 'flops' or 'device_seconds'"),
+        (("method: scratch", "method: frozen, tokenizer: hog, init: 'official:a'"), "no student"),
         (("preset: smoke", "pretrain: {imges_seen: 5}"), "Did you mean 'images_seen'?"),
         (("preset: smoke", "pretrain: {lr: fast}"), "must be float"),
         (("preset: smoke", "transfer: {label_budgets: [0]}"), "label budget"),

@@ -1,13 +1,13 @@
 """What is compared: the rows under a choice, which is completed where it leaves things open."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from dashboard.figures.accuracy import budget_order
 from dashboard.figures.template import records
-from dashboard.names import arm_name
+from dashboard.names import arm_name_of
 from dashboard.pages.pilots import chosen_pilots
 from dashboard.text import Viewer
 from jobs.views import PilotCard, TokenMaps
@@ -111,14 +111,10 @@ def _gains(service: "PilotService", ids: tuple[str, ...], asked: dict[str, str])
 
 def named(rows: pd.DataFrame, shown: View, me: Viewer) -> pd.DataFrame:
     """The rows with a column `name` for people, unique in the figure."""
-    names = [arm_name(r.method, _text_or_none(r.tokenizer), me) for r in records(rows)]
+    names = [arm_name_of(r.arm, me) for r in records(rows)]
     if len(shown.cards) > 1:
         names = [f"{n} · {r.pilot_name}" for n, r in zip(names, records(rows), strict=True)]
     return rows.assign(name=names)
-
-
-def _text_or_none(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 def setting(shown: View, me: Viewer) -> str:

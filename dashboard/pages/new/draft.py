@@ -6,7 +6,7 @@ from typing import Any
 
 from digpt.recipe import PRESETS
 from digpt.tokenizers.names import parse
-from jobs.spec import Arm, PilotSpec, load_spec
+from jobs.spec import Arm, PilotSpec, arm_parts, load_spec
 from jobs.views import TokenizerView
 
 # families that are networks of their own: only they can be fine-tuned directly
@@ -82,7 +82,8 @@ def with_choice(draft: Draft, *, tokenizers: Sequence[str], methods: Sequence[st
         fresh = usual(now, tokenizers)
     has_frozen = any(n.startswith("frozen") for n in draft.arms if n in now)
     fresh = [n for n in fresh if not (n.startswith("frozen") and has_frozen)]
-    chosen = tuple(n for n in now if n in draft.arms or n in fresh)
+    started = [n for n in draft.arms if n.partition(" ← ")[0] in now and n not in now]
+    chosen = (*(n for n in now if n in draft.arms or n in fresh), *started)
     if not any(n.startswith("frozen") for n in chosen):
         chosen += tuple(n for n in usual(now, tokenizers) if n.startswith("frozen"))
     return replace(draft, tokenizers=tuple(tokenizers), methods=tuple(methods), arms=chosen)
@@ -109,7 +110,7 @@ def to_spec(draft: Draft) -> PilotSpec:
     values |= {
         "name": draft.name.strip(),
         "dataset": {**values.get("dataset", {}), "name": draft.dataset},
-        "arms": [_arm(name) for name in draft.arms],
+        "arms": [arm_parts(name) for name in draft.arms],
         "preset": draft.preset,
         "pretrain": pretrain,
         "transfer": transfer,
@@ -140,14 +141,15 @@ def from_spec(spec: PilotSpec) -> Draft:
         seeds=seeds,
         cost=spec.limits.cost or "",
         hours=spec.limits.hours,
-        rest={"dataset": dataset, "pretrain": pretrain, "transfer": transfer, "case": spec.case},
+        rest={
+            "dataset": dataset,
+            "equalise": spec.equalise if spec.equalise != "images" else None,
+            "pretrain": pretrain,
+            "transfer": transfer,
+            "case": spec.case,
+        },
         **shown,
     )
-
-
-def _arm(name: str) -> dict[str, str]:
-    method, _, tokenizer = name.partition(" × ")
-    return {"method": method} | ({"tokenizer": tokenizer} if tokenizer else {})
 
 
 def _budget(shown: str) -> int | str:

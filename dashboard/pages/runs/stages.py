@@ -11,7 +11,7 @@ from jobs.views import ArmView, PilotView, StageView
 
 COLUMNS = {
     "tokens": ("prepare", "fit", "tokenize"),
-    "pretrain": ("pretrain",),
+    "pretrain": ("init", "pretrain"),
     "transfer": ("probe", "knn", "finetune"),
     "evaluate": ("evaluate",),
 }

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.engine.plan import DatasetFacts, Plan, make_plan
+from jobs.engine.plan import EARLIER, DatasetFacts, Plan, Stage, make_plan
 from jobs.spec import load_spec
 
 DATA = DatasetFacts(
@@ -90,3 +90,76 @@ def test_other_weights_in_the_same_file_are_another_stage():
     spec = load_spec({"name": "p", "dataset": {"name": "digits"}, "arms": arms, "preset": "smoke"})
     one, other = (make_plan(spec, DATA, {"weights.pt": d}).stages[1].key for d in ("a", "b"))
     assert one != other
+
+
+def arms_plan(*arms: dict[str, str], **values: object) -> Plan:
+    earlier = values.pop("earlier", None)
+    weights = values.pop("weights", {"own.pt": "abc"})
+    base = {"name": "p", "dataset": {"name": "digits"}, "preset": "smoke"}
+    return make_plan(
+        load_spec(base | {"arms": list(arms)} | values), DATA, weights, earlier=earlier
+    )
+
+
+def one(plan: Plan, kind: str) -> Stage:
+    (found,) = (s for s in plan.stages if s.kind == kind)
+    return found
+
+
+def test_an_init_is_a_stage_of_its_own_that_pretraining_waits_for():
+    digpt = {"method": "digpt", "tokenizer": "filters"}
+    plan = arms_plan({**digpt, "init": "official:own.pt"})
+    init = one(plan, "init")
+    assert one(plan, "pretrain").inputs["init"] == init.key
+    assert init.params["init"] == {"family": "official", "model": "", "weights": "abc"}
+    assert one(arms_plan(digpt), "pretrain").key != one(plan, "pretrain").key
+    assert "init" not in kinds(arms_plan(digpt), "digpt × filters")
+
+
+def test_the_content_of_an_inits_file_counts_and_its_place_does_not():
+    def key(file: str, digest: str) -> str:
+        arm = {"method": "scratch", "init": f"timm:vit_tiny_patch16_224@{file}"}
+        return one(arms_plan(arm, weights={file: digest}), "init").key
+
+    assert key("here/own.pt", "abc") == key("there/own.pt", "abc")
+    assert key("here/own.pt", "abc") != key("here/own.pt", "xyz")
+
+
+def test_scratch_with_an_init_is_tuned_from_it():
+    plan = arms_plan({"method": "scratch", "init": "official:own.pt"}, pretrain={"seeds": 3})
+    (name,) = {a for s in plan.stages for a in s.arms}
+    assert kinds(plan, name) == ["prepare", "init", "probe", "knn", "finetune", "evaluate"]
+    tuned = one(plan, "finetune")
+    assert tuned.params["role"] == "student"
+    assert tuned.inputs["encoder"] == one(plan, "init").key
+
+
+def test_an_earlier_arm_brings_the_stages_that_made_its_student():
+    before = arms_plan({"method": "masked", "tokenizer": "pixels"})
+    run = tuple(s for s in before.stages if s.kind in ("prepare", "fit", "tokenize", "pretrain"))
+    text = "arm:0f3k2q/masked × pixels"
+    digpt = {"method": "digpt", "tokenizer": "filters", "init": text}
+    plan = arms_plan(digpt, earlier={text: (run,)})
+    assert {s.key for s in run} <= {s.key for s in plan.stages}
+    init = one(plan, "init")
+    assert init.inputs == {"encoder": run[-1].key}
+    order = [s.key for s in plan.stages]
+    assert order.index(run[-1].key) < order.index(init.key)
+    labels = {s.key: s.label for s in plan.stages}
+    assert labels[run[-1].key] == EARLIER
+
+
+def test_equal_flops_become_a_number_of_images_that_is_in_the_key():
+    arms = [{"method": m, "tokenizer": "filters"} for m in ("digpt", "digpt-ar", "masked")]
+
+    def images(**values: object) -> list[float]:
+        return [s.units for s in arms_plan(*arms, **values).stages if s.kind == "pretrain"]
+
+    equal = images(equalise="flops")
+    assert images() == [2000, 2000, 2000]
+    assert equal[0] == pytest.approx(2000, abs=64)
+    assert equal[0] < equal[1]
+    work = [s.units * s.cost_hint for s in arms_plan(*arms, equalise="flops").stages
+            if s.kind == "pretrain"]  # fmt: skip
+    assert max(work) / min(work) < 1.05
+    assert all(n % 64 == 0 for n in equal)

@@ -1,0 +1,63 @@
+"""How many images each arm is pretrained on, so that all arms spend the same. Pure.
+
+The first pretraining arm of a spec is the measure: it sees `images_seen`, and every other one as
+many as the same FLOPs or device-seconds of training pay for. The teacher's work is not part of it:
+its tokens are made once and shared.
+"""
+
+from collections.abc import Callable
+
+from digpt.flops import training_flops
+from digpt.recipe import Recipe, Student
+from digpt.tokenizers.names import TokenizerName, parse
+from jobs.spec import PRETRAINING, Arm, PilotSpec
+
+Seconds = Callable[[float, float], float]  # (images, FLOPs of each) -> device-seconds
+
+# Width of a family's tokens, where its name does not say: only the last layer's work depends on it.
+TOKEN_WIDTHS = {"filters": 32, "random": 128, "domain-clip": 128, "hog": 144}
+OTHER_WIDTH = 768
+
+
+def images_seen(spec: PilotSpec, seconds: Seconds | None = None) -> dict[str, int]:
+    """Images that each pretraining arm sees, by its name.
+
+    seconds: what device-seconds are to be expected; needed where a spec equalises these.
+    """
+    recipe = spec.resolved.pretrain
+    flops = {a.name: flops_per_image(a, recipe) for a in spec.arms if a.method in PRETRAINING}
+    if spec.equalise == "images" or not flops:
+        return dict.fromkeys(flops, recipe.images_seen)
+    costs = flops
+    if spec.equalise == "device_seconds":
+        assert seconds is not None, "the service knows this device's speed"
+        costs = {name: seconds(recipe.images_seen, each) for name, each in flops.items()}
+    measure = next(iter(costs.values()))
+    return {
+        name: _in_batches(recipe.images_seen * _steady(measure / cost, spec), recipe.batch_size)
+        for name, cost in costs.items()
+    }
+
+
+def flops_per_image(arm: Arm, recipe: Recipe) -> float:
+    """FLOPs of one training step of a pretraining arm, per image."""
+    width = token_width(parse(arm.tokenizer or ""), recipe.student)
+    return training_flops(arm.method, recipe.student, token_dim=width, mask_share=recipe.mask_share)
+
+
+def token_width(name: TokenizerName, student: Student) -> int:
+    """Width of the tokens, or number of codes; a usual one where only the weights would tell."""
+    if name.family == "pixels":
+        return 3 * student.patch_size**2
+    if name.family == "codebook":
+        return int(name.argument or 0)
+    return TOKEN_WIDTHS.get(name.family, OTHER_WIDTH)
+
+
+def _steady(share: float, spec: PilotSpec) -> float:
+    """A share of expected seconds in two digits: a new measurement should change no stage's key."""
+    return float(f"{share:.2g}") if spec.equalise == "device_seconds" else share
+
+
+def _in_batches(images: float, batch: int) -> int:
+    return max(1, round(images / batch)) * batch

@@ -1,0 +1,42 @@
+"""FLOPs that are worked out against those that torch counts."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from digpt.flops import training_flops
+from digpt.meter import count_flops
+from digpt.models import METHODS
+from digpt.recipe import STUDENTS, Recipe, Student
+
+SIZES = {
+    "wide": Student(image_size=32, patch_size=8, dim=64, depth=3, heads=2, decoder_dim=48),
+    "long": Student(image_size=48, patch_size=4, dim=16, depth=6, heads=2, decoder_dim=16),
+    "clusters": Student(image_size=36, patch_size=6, dim=32, depth=2, clusters=(3, 2)),
+}
+
+
+@pytest.mark.parametrize("student", SIZES)
+@pytest.mark.parametrize("method", METHODS)
+def test_worked_out_flops_are_those_that_torch_counts(method: str, student: str) -> None:
+    sizes = replace(SIZES[student], decoder_depth=2, decoder_heads=2)
+    recipe = Recipe(student=sizes, mask_share=0.6)
+    side = sizes.image_size // sizes.patch_size
+    model = METHODS[method](
+        sizes, token_dim=20, codes=None, grid_size=(side, side), has_global=True, recipe=recipe
+    )
+    images, tokens = torch.randn(2, 3, *[sizes.image_size] * 2), torch.randn(2, side, side, 20)
+    generator = torch.Generator().manual_seed(0)
+
+    def step() -> None:
+        model(images, tokens, torch.randn(2, 20), generator=generator).loss.backward()
+
+    found = training_flops(method, sizes, token_dim=20, mask_share=0.6)
+    assert found == pytest.approx(count_flops(step) / 2, rel=0.03)
+
+
+def test_the_published_step_costs_what_was_measured() -> None:
+    """METHOD section 1: 153 GFLOP of the student per image."""
+    found = training_flops("digpt", STUDENTS["base"], token_dim=1024, mask_share=0)
+    assert found == pytest.approx(153e9, rel=0.03)
