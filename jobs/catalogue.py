@@ -32,6 +32,7 @@ class ImportResult:
     format: str
     counts: Mapping[str, Any]
     problems: tuple[Problem, ...]
+    task: str = "classification"
 
 
 class Catalogue:
@@ -71,6 +72,7 @@ class Catalogue:
             test=by_split.get("test", 0),
             classes=len(content["classes"]),
             captions=tuple(content["caption_columns"]),
+            task=content["task"],
         )
 
     def thumbnails(self, name: str, n: int = 24) -> list[tuple[str, bytes]]:
@@ -101,6 +103,7 @@ class Catalogue:
             format=found.format,
             counts=found.counts,
             problems=tuple(found.problems),
+            task=found.task,
         )
 
     def remove(self, name: str) -> None:
@@ -224,4 +227,5 @@ def _view(content: Mapping[str, Any], version: int | None = None) -> DatasetView
         notes=tuple(content["notes"]),
         warnings=tuple(content["warnings"]),
         fingerprint=content["fingerprint"],
+        task=content["task"],
     )

@@ -777,6 +777,14 @@ def _arms(spec: PilotSpec, data: DatasetView) -> list[ArmRecord]:
 
 def _check_fit(spec: PilotSpec, data: DatasetFacts) -> None:
     """Refuse a pilot that could only fail later."""
+    if data.task != spec.dataset.task:
+        raise UserError(
+            f"Dataset {spec.dataset.name!r} was imported for {data.task}; this pilot is for "
+            f"{spec.dataset.task}. Import it again with --task {spec.dataset.task}.",
+            code="wrong-task",
+            field="dataset",
+            task=data.task,
+        )
     for split in ("train", "val", "test"):
         if not getattr(data, split):
             raise UserError(

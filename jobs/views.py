@@ -46,6 +46,7 @@ class DatasetView:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     fingerprint: str
+    task: str = "classification"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Datasets: list, add, check, show, remove.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
-Source = Annotated[Path, typer.Argument(help="Folder of class folders, a CSV/TSV, or a ZIP.")]
+Source = Annotated[Path, typer.Argument(help="Folder, archive, table, COCO json or YOLO yaml.")]
+Task = Annotated[
+    str, typer.Option("--task", help="classification, detection (boxes) or segmentation (masks).")
+]
 
 
 @app.command("list")
@@ -44,7 +47,7 @@ def list_datasets(home: Home = None, as_json: Json = False) -> None:
 def add(
     source: Source,
     name: Annotated[str | None, typer.Option("--name", help="Default: the folder's name.")] = None,
-    task: Annotated[str, typer.Option("--task", help="classification")] = "classification",
+    task: Task = "classification",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report problems.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad items out.")] = False,
     home: Home = None,
@@ -84,9 +87,11 @@ def _line(problem: "Problem") -> str:
 
 @app.command("check")
 @command
-def check(source: Source, home: Home = None, as_json: Json = False) -> None:
+def check(
+    source: Source, task: Task = "classification", home: Home = None, as_json: Json = False
+) -> None:
     """Report what an import would find, without storing anything."""
-    add(source, dry_run=True, home=home, as_json=as_json)
+    add(source, task=task, dry_run=True, home=home, as_json=as_json)
 
 
 @app.command("show")

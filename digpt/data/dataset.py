@@ -7,6 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from digpt.data.targets import Boxes, MaskRows, Masks
+
 SPLITS = ("pool", "train", "val", "test")  # pool: unlabelled, for pretraining only
 UNLABELLED = -1
 
@@ -31,6 +33,8 @@ class ImageDataset:
     captions: column name -> (N,) str, "" where there is none. Column "caption" is the default and
         must not name the class unless `caption_names_class` says that it does.
     attributes: column name -> (N,) array of str or number (camera, material, date ...), for slices.
+    boxes, masks: what is to be found in the images, where the task is detection or segmentation;
+        `classes` are then those of the objects and `labels` all UNLABELLED.
     good_classes: classes that mean "nothing wrong" (ROI needs to know which are positive).
     fingerprint: SHA-256 over content, labels and split; two equal ones are the same data.
     """
@@ -47,6 +51,8 @@ class ImageDataset:
     captions: Mapping[str, np.ndarray] = field(default_factory=dict)
     caption_names_class: Mapping[str, float] = field(default_factory=dict)  # share, per column
     attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    boxes: Boxes | None = None
+    masks: Masks | None = None
     good_classes: tuple[str, ...] = ()
     image_size: tuple[int, int] = (0, 0)  # typical (height, width) of the originals
     source: str = ""
@@ -72,6 +78,8 @@ class ImageDataset:
             groups=None if self.groups is None else self.groups[rows],
             captions={name: column[rows] for name, column in self.captions.items()},
             attributes={name: column[rows] for name, column in self.attributes.items()},
+            boxes=None if self.boxes is None else self.boxes.take(rows),
+            masks=None if self.masks is None else MaskRows(self.masks, rows),
             fingerprint=digest.hexdigest(),
         )
 

@@ -23,13 +23,16 @@ def fingerprint(
     ids: np.ndarray,
     groups: np.ndarray | None,
     columns: Mapping[str, np.ndarray],
+    targets: Sequence[str] | None = None,
 ) -> str:
     """SHA-256 over content, class, split, group and columns of all items, whatever their order.
 
-    `columns` are captions and attributes: a recogniser may be trained on them.
+    `columns` are captions and attributes: a recogniser may be trained on them. `targets` stand for
+    each item's boxes and mask, where the dataset has such.
     """
     names = [classes[label] if label >= 0 else "" for label in labels]
     parts = [ids, content, names, split, groups if groups is not None else [""] * len(names)]
+    parts += [targets] if targets is not None else []
     rows = zip(*parts, *(columns[c] for c in sorted(columns)), strict=True)
     lines = sorted(json.dumps([str(value) for value in row], ensure_ascii=False) for row in rows)
     head = json.dumps([list(classes), sorted(columns)], ensure_ascii=False)

@@ -1,13 +1,15 @@
-"""Pixels by row number, from an array, files or a ZIP: always RGB, always antialiased."""
+"""Pixels by row number, from an array or from files: always RGB, always antialiased."""
 
 import io
+import os
 import struct
 import warnings
 import zipfile
 import zlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -15,9 +17,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from digpt.errors import UserError
 
 MAX_PIXELS = 100_000_000  # a 100-megapixel image is 300 MB decoded
+MAX_BYTES = 2**30  # of one file, which is read whole
+# Pillow knows more kinds, some of which start other programs (EPS) or are no pictures (PDF)
+FORMATS = (*("JPEG", "MPO", "PNG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF"),)
 Indices = Sequence[int] | np.ndarray
 
-_DECODE_ERRORS = (
+DECODE_ERRORS = (
     OSError,
     SyntaxError,  # Pillow's word for a broken PNG
     ValueError,
@@ -31,6 +36,9 @@ _DECODE_ERRORS = (
     struct.error,
     zlib.error,
     RuntimeError,  # zipfile's word for a missing password
+    ArithmeticError,
+    AttributeError,
+    AssertionError,  # hostile bytes find such slips in decoders
     zipfile.BadZipFile,
     Image.DecompressionBombError,
 )
@@ -88,56 +96,76 @@ class FileImages:
         return len(self.paths)
 
     def read(self, index: int) -> bytes:
-        return (self.root / self.paths[index]).read_bytes()
+        return read_file(self.root / self.paths[index])
 
     def load(self, indices: Indices, size: int) -> np.ndarray:
-        return _load_encoded(self, indices, size)
+        return load_encoded(self, indices, size)
 
 
-class ZipImages:
-    """Images inside a ZIP, never unpacked; `members` maps each path to its entry."""
+class Facts(NamedTuple):
+    """What a file says of itself beyond its pixels."""
 
-    def __init__(self, archive: Path, members: Sequence[tuple[str, zipfile.ZipInfo]]) -> None:
-        self.archive = Path(archive)
-        self.paths = tuple(path for path, _ in members)
-        self._entries = tuple(entry for _, entry in members)
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def read(self, index: int) -> bytes:
-        with zipfile.ZipFile(self.archive) as opened:
-            return read_member(opened, self._entries[index])
-
-    def load(self, indices: Indices, size: int) -> np.ndarray:
-        return _load_encoded(self, indices, size)
+    kind: str  # Pillow's name of the format
+    pages: int
+    deepest: int  # highest value of a 16-bit grey picture; 0 for all others
 
 
-def read_member(opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """The bytes of one entry, at most as many as its header promises (a bomb may lie)."""
-    with opened.open(entry) as stream:
-        return stream.read(entry.file_size)
+def check_size(size: int) -> None:
+    """Raise `BadImage` for a file that would fill the memory."""
+    if size > MAX_BYTES:
+        raise BadImage(f"it has {size / 2**30:.1f} GiB, more than {MAX_BYTES // 2**30}")
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file that fits into memory; raises `BadImage` or OSError."""
+    with path.open("rb") as file:
+        check_size(os.fstat(file.fileno()).st_size)
+        return file.read()
 
 
 def decode(data: bytes, size: int | None = None) -> Image.Image:
-    """An upright 8-bit RGB picture; raises `BadImage`.
+    """An upright 8-bit RGB picture, the first page of several; raises `BadImage`.
 
     With `size`, a JPEG may be decoded at a fraction of its sides that is still twice as large.
     """
+    return decode_with_facts(data, size)[0]
+
+
+def decode_with_facts(data: bytes, size: int | None = None) -> tuple[Image.Image, Facts]:
+    """The same with what the file says of itself."""
     if not data:
         raise BadImage("empty file")
+    if _is_heif(data):
+        raise BadImage(
+            "it is a HEIC photo, and the free decoders of that format are under the GPL. Convert "
+            "it to JPEG (Mac: sips -s format jpeg; iPhone: Settings, Camera, Formats, Most "
+            "Compatible; Windows: Photos, Save as)"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large and odd files; we decide below
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=_formats())
             if image.width * image.height > MAX_PIXELS:
                 raise BadImage(f"{image.width} × {image.height} is more than 100 megapixels")
+            facts = Facts(image.format or "", getattr(image, "n_frames", 1), 0)
             if size is not None:
                 image.draft("RGB" if image.mode == "RGB" else "L", (2 * size, 2 * size))
             image.load()
-            return _to_rgb(ImageOps.exif_transpose(image))
-    except _DECODE_ERRORS as error:
+            deepest = int(np.asarray(image).max()) if image.mode.startswith("I;16") else 0
+            return _to_rgb(ImageOps.exif_transpose(image)), facts._replace(deepest=deepest)
+    except DECODE_ERRORS as error:
         raise BadImage(_reason(error)) from error
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """The kinds that we read and that this Pillow was built with."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _is_heif(data: bytes) -> bool:
+    return data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"mif1")
 
 
 def resized(images: np.ndarray, size: int) -> np.ndarray:
@@ -156,14 +184,19 @@ def resized(images: np.ndarray, size: int) -> np.ndarray:
 
 def decode_at(images: EncodedImages, index: int, size: int | None = None) -> Image.Image:
     """The picture in a row of files; raises `BadImage` where it cannot be read or decoded."""
+    return decode(read_at(images, index), size)
+
+
+def read_at(images: EncodedImages, index: int) -> bytes:
+    """The bytes in a row of files; raises `BadImage` where they cannot be read."""
     try:
-        data = images.read(index)
-    except _DECODE_ERRORS as error:
+        return images.read(index)
+    except DECODE_ERRORS as error:
         raise BadImage(_reason(error)) from error
-    return decode(data, size)
 
 
-def _load_encoded(images: EncodedImages, indices: Indices, size: int) -> np.ndarray:
+def load_encoded(images: EncodedImages, indices: Indices, size: int) -> np.ndarray:
+    """uint8 (n, size, size, 3) of files; a UserError names the first that cannot be read."""
     result = np.empty((len(indices), size, size, 3), np.uint8)
     for i, index in enumerate(indices):
         try:

@@ -6,7 +6,8 @@ import numpy as np
 
 from digpt.data.dataset import ImageDataset
 from digpt.data.images import ArrayImages
-from digpt.data.table import read_table, write_table
+from digpt.data.table import read_about, read_table, write_table
+from digpt.data.targets import ArrayMasks, Masks
 from digpt.errors import UserError
 from digpt.reporter import Reporter
 
@@ -14,7 +15,10 @@ CHUNK = 256  # images between two progress reports
 
 
 def prepare(dataset: ImageDataset, folder: Path, *, size: int, reporter: Reporter) -> None:
-    """Write images.npy, uint8 (N, size, size, 3), and the dataset's table into `folder`."""
+    """Write images.npy, uint8 (N, size, size, 3), and the dataset's table into `folder`.
+
+    Where the dataset has masks, masks.npy, uint8 (N, size, size), stands beside.
+    """
     if not 1 <= size <= 4096:
         raise UserError(
             f"Images cannot be prepared at size {size}: choose 1 to 4096 pixels.",
@@ -31,6 +35,8 @@ def prepare(dataset: ImageDataset, folder: Path, *, size: int, reporter: Reporte
         array[rows[0] : rows[-1] + 1] = dataset.images.load(rows, size)
         reporter.progress(int(rows[-1]) + 1, count)
     array.flush()
+    if dataset.masks is not None:
+        _prepare_masks(dataset.masks, folder, size, reporter)
     write_table(dataset, folder)
 
 
@@ -46,7 +52,21 @@ def load_prepared(folder: Path) -> ImageDataset:
             code="not-prepared",
             field=str(folder),
         ) from error
-    return read_table(folder, ArrayImages(array))
+    classes = read_about(folder).get("mask_classes")
+    if classes is None:
+        return read_table(folder, ArrayImages(array))
+    masks = np.load(folder / "masks.npy", mmap_mode="r")
+    return read_table(folder, ArrayImages(array), ArrayMasks(masks, classes))
+
+
+def _prepare_masks(masks: Masks, folder: Path, size: int, reporter: Reporter) -> None:
+    shape = (len(masks), size, size)
+    array = np.lib.format.open_memmap(folder / "masks.npy", "w+", np.uint8, shape)
+    for start in range(0, len(masks), CHUNK):
+        reporter.check()
+        rows = np.arange(start, min(start + CHUNK, len(masks)))
+        array[start : start + len(rows)] = masks.load(rows, size)
+    array.flush()
 
 
 def pixels(dataset: ImageDataset) -> np.ndarray:

@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+from PIL import Image
 
 from digpt.data.dataset import ImageDataset
 from digpt.data.images import ArrayImages, EncodedImages, FileImages
-from digpt.data.table import read_table, write_table
+from digpt.data.mask_files import StoredMasks, stored_path
+from digpt.data.table import read_about, read_table, write_table
+from digpt.data.targets import Masks
 from digpt.errors import UserError
 from digpt.reporter import Reporter
 
@@ -25,6 +28,8 @@ def store_dataset(dataset: ImageDataset, folder: Path, *, reporter: Reporter) ->
             code="not-storable",
             field="images",
         )
+    if dataset.masks is not None:
+        _write_masks(dataset.masks, folder / "masks", reporter)
     write_table(dataset, folder)
 
 
@@ -33,16 +38,31 @@ def open_dataset(folder: Path) -> ImageDataset:
     folder = Path(folder)
     originals = folder / "originals.npy"
     if originals.exists():
-        return read_table(folder, ArrayImages(np.load(originals, mmap_mode="r")))
-    dataset = read_table(folder, FileImages(folder / "files", ()))
-    images = FileImages(folder / "files", [str(name) for name in dataset.ids])
-    return read_table(folder, images)
+        images = ArrayImages(np.load(originals, mmap_mode="r"))
+    else:
+        dataset = read_table(folder, FileImages(folder / "files", ()))
+        images = FileImages(folder / "files", [str(name) for name in dataset.ids])
+    classes = read_about(folder).get("mask_classes")
+    masks = None if classes is None else StoredMasks(folder / "masks", len(images), classes)
+    return read_table(folder, images, masks)
 
 
 def _copy_files(images: EncodedImages, ids: np.ndarray, folder: Path, reporter: Reporter) -> None:
+    made: set[Path] = set()
     for index, name in enumerate(ids):
         reporter.check()
         target = folder / str(name)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.parent not in made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            made.add(target.parent)
         target.write_bytes(images.read(index))
         reporter.progress(index + 1, len(ids))
+
+
+def _write_masks(masks: Masks, folder: Path, reporter: Reporter) -> None:
+    for index in range(len(masks)):
+        reporter.check()
+        target = stored_path(folder, index)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(masks.pixels(index)).save(target, "PNG")
+        reporter.progress(index + 1, len(masks))

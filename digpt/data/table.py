@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from digpt.data.dataset import ImageDataset, Images
+from digpt.data.targets import Boxes, Masks
 from digpt.errors import UserError
 
 _COLUMNS = ("labels", "split", "ids")
+_BOX_COLUMNS = ("rows", "labels", "corners")
 _PLAIN = ("name", "task", "fingerprint", "source", "licence")
 _TUPLES = ("classes", "good_classes", "image_size", "notes")
 
@@ -22,18 +24,22 @@ def write_table(dataset: ImageDataset, folder: Path) -> None:
     # column names may hold anything, a ZIP member's name may not: numbered, names in the JSON
     columns |= {f"caption{i}": c for i, c in enumerate(dataset.captions.values())}
     columns |= {f"attribute{i}": a for i, a in enumerate(dataset.attributes.values())}
+    if dataset.boxes is not None:
+        columns |= {f"box_{name}": getattr(dataset.boxes, name) for name in _BOX_COLUMNS}
     plain: dict[str, Any] = {name: _plain(column) for name, column in columns.items()}
     np.savez_compressed(folder / "table.npz", **plain)
     about: dict[str, Any] = {name: getattr(dataset, name) for name in (*_PLAIN, *_TUPLES)}
     about["captions"] = list(dataset.captions)
     about["caption_names_class"] = dict(dataset.caption_names_class)
     about["attributes"] = list(dataset.attributes)
+    about["box_classes"] = None if dataset.boxes is None else dataset.boxes.classes
+    about["mask_classes"] = None if dataset.masks is None else dataset.masks.classes
     text = json.dumps(about, ensure_ascii=False, indent=1)
     (folder / "dataset.json").write_text(text, encoding="utf-8")
 
 
-def read_table(folder: Path, images: Images) -> ImageDataset:
-    """The dataset whose table lies in `folder`, with the given pixels."""
+def read_table(folder: Path, images: Images, masks: Masks | None = None) -> ImageDataset:
+    """The dataset whose table lies in `folder`, with the given pixels and masks."""
     about = read_about(folder)
     with np.load(folder / "table.npz", allow_pickle=False) as table:
         columns = {name: table[name] for name in table.files}
@@ -42,8 +48,14 @@ def read_table(folder: Path, images: Images) -> ImageDataset:
     plain: dict[str, Any] = {name: columns[name] for name in _COLUMNS}
     plain |= {name: about[name] for name in _PLAIN}
     plain |= {name: tuple(about[name]) for name in _TUPLES}
+    boxes = None
+    if about.get("box_classes") is not None:  # tables of older versions have no such entry
+        found: dict[str, Any] = {name: columns[f"box_{name}"] for name in _BOX_COLUMNS}
+        boxes = Boxes(classes=tuple(about["box_classes"]), **found)
     return ImageDataset(
         images=images,
+        boxes=boxes,
+        masks=masks,
         groups=columns.get("groups"),
         captions=captions,
         caption_names_class=about["caption_names_class"],

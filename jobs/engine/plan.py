@@ -52,6 +52,7 @@ class DatasetFacts:
     test: int
     classes: int
     captions: tuple[str, ...] = ()
+    task: str = "classification"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

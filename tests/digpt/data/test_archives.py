@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from digpt.data import open_dataset, sources, store_dataset
+from digpt.data import open_dataset, store_dataset
 from digpt.data.importers import read
+from digpt.data.sources import archive as limits
 from digpt.reporter import Quiet
 
 
@@ -110,10 +111,10 @@ def test_too_many_files_and_too_much_data_are_refused(
     archive, class_files, monkeypatch: pytest.MonkeyPatch
 ):
     path = archive(class_files(3))
-    monkeypatch.setattr(sources, "MAX_FILES", 5)
+    monkeypatch.setattr(limits, "MAX_FILES", 5)
     assert "holds 6 files" in refusal(path)
-    monkeypatch.setattr(sources, "MAX_FILES", 50)
-    monkeypatch.setattr(sources, "MAX_TOTAL_BYTES", 100)
+    monkeypatch.setattr(limits, "MAX_FILES", 50)
+    monkeypatch.setattr(limits, "MAX_TOTAL_BYTES", 100)
     assert "unpacks to" in refusal(path)
 
 

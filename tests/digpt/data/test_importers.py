@@ -209,14 +209,20 @@ def test_reading_stops_when_it_is_cancelled(folder, class_files):
         read(folder(class_files(5)), name="x", reporter=Stopped())
 
 
-def test_another_task_is_refused(tmp_path: Path):
-    with pytest.raises(UserError, match="imports classification"):
-        read(tmp_path, name="x", task="detection")
+def test_a_task_that_there_is_not_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match=r"Unknown task 'detectoin'\. Did you mean 'detection'"):
+        read(tmp_path, name="x", task="detectoin")
+
+
+@pytest.mark.parametrize(("task", "lacks"), [("detection", "boxes"), ("segmentation", "masks")])
+def test_class_folders_have_nothing_for_other_tasks(folder, class_files, task: str, lacks: str):
+    found = read(folder(class_files(5)), name="x", task=task)
+    assert f"The task {task} needs {lacks}" in said(found, "error")
 
 
 def test_a_file_of_another_kind_is_an_error(tmp_path: Path):
     (tmp_path / "a.docx").write_bytes(b"x")
-    assert "no folder, ZIP, CSV or TSV" in said(read(tmp_path / "a.docx", name="x"), "error")
+    assert "is no folder, archive (zip" in said(read(tmp_path / "a.docx", name="x"), "error")
 
 
 def test_many_problems_of_a_kind_are_counted_not_listed(folder, class_files):

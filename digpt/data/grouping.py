@@ -1,0 +1,186 @@
+"""Who stays together and who goes where: leaks between splits, groups, and splits not given."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from digpt.data.inspection import Checked
+from digpt.data.problems import Problem
+from digpt.data.splits import assign
+
+VAL_SHARE = 0.2  # of train, where there is no validation split
+ALL_SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}  # where there is no split at all
+_NUMBERED = re.compile(r"^(.+?)[_-](\d+)$")
+
+
+def without_leaks(
+    checked: list[Checked], problems: list[Problem], notes: list[str]
+) -> list[Checked]:
+    """Pictures with equal pixels in several splits stay only in the first of train, pool, val."""
+    problems += _repeats(checked)
+    order = ("train", "pool", "val", "test")
+    places: dict[str, list[Checked]] = defaultdict(list)
+    for one in checked:
+        if one.item.split is not None:
+            places[one.content].append(one)
+    shared = [same for same in places.values() if len({one.item.split for one in same}) > 1]
+    dropped: list[Checked] = []
+    for same in shared:
+        kept = min((one.item.split or "" for one in same), key=order.index)
+        dropped += [one for one in same if one.item.split != kept]
+    if not dropped:
+        return checked
+    lost = Counter(one.item.split or "" for one in dropped)
+    by_split = " and ".join(f"{lost[split]} in {split}" for split in order if lost[split])
+    text = (
+        f"{sum(map(len, shared))} files hold {len(shared)} pictures that are in more than one "
+        f"split. The copies were excluded ({by_split}); those in the first of "
+        f"{', '.join(order)} stay."
+    )
+    fix = "Nothing need be done; without this, test figures would count what training saw."
+    problems.append(Problem("warning", dropped[0].item.path, text, fix))
+    notes.append(text)
+    gone = {id(one) for one in dropped}
+    return [one for one in checked if id(one) not in gone]
+
+
+def _repeats(checked: list[Checked]) -> list[Problem]:
+    """Equal pictures inside one split, and equal pictures of different classes."""
+    places: dict[str, list[Checked]] = defaultdict(list)
+    for one in checked:
+        places[one.content].append(one)
+    repeated = [same for same in places.values() if len(same) > 1]
+    torn = [same for same in repeated if len({one.item.label for one in same} - {None}) > 1]
+    within = sum(n - 1 for n in Counter((o.content, o.item.split) for o in checked).values())
+    found = []
+    if torn:
+        names = sorted({one.item.label or "" for one in torn[0]})
+        what = f"{len(torn)} pictures are in several classes, e.g. in {' and '.join(names)}."
+        fix = "Decide which class is right, and remove the others."
+        found.append(Problem("warning", torn[0][0].item.path, what, fix))
+    if within:
+        what = f"{within} files repeat another picture of their own split."
+        fix = "Nothing need be done; they count twice."
+        found.append(Problem("note", repeated[0][0].item.path, what, fix))
+    return found
+
+
+def propose_groups(checked: list[Checked], problems: list[Problem], notes: list[str]) -> None:
+    """Take what stands before the number in a file's name as its group, where names are like that.
+
+    `12100044_1.jpg` and `12100044_2.jpg` were cut from one picture and must not be torn apart.
+    """
+    if any(one.item.group for one in checked):
+        problems += _torn_groups(checked)
+        return
+    found = [_NUMBERED.match(PurePosixPath(one.item.path).stem) for one in checked]
+    groups = [match.group(1) if match else "" for match in found]
+    if not _are_sources(groups, checked):
+        return
+    for one, group in zip(checked, groups, strict=True):
+        one.item.group = group or one.item.path
+    count = len({one.item.group for one in checked})
+    text = (
+        f"In file names like {PurePosixPath(checked[0].item.path).name} what stands before the "
+        f"number is taken as the source: {count} groups that splits keep together."
+    )
+    problems.append(Problem("note", "", text, "Give a table with a column group to say otherwise."))
+    notes.append(text)
+
+
+def _are_sources(groups: list[str], checked: list[Checked]) -> bool:
+    """Whether prefixes look like sources: shared, many for every class, in one given split each."""
+    named = Counter(group for group in groups if group)
+    if named.total() < 0.8 * len(groups) or sum(times > 1 for times in named.values()) < 2:
+        return False
+    of_class, splits = defaultdict(set), defaultdict(set)
+    for group, one in zip(groups, checked, strict=True):
+        if group:
+            of_class[one.item.label].add(group)
+            splits[group].add(one.item.split)
+    # fewer are names of finer classes, or a camera's counter
+    return min(map(len, of_class.values())) >= 5 and max(map(len, splits.values())) == 1
+
+
+def _torn_groups(checked: list[Checked]) -> list[Problem]:
+    """Groups of the table that its own splits tear apart."""
+    splits = defaultdict(set)
+    for one in checked:
+        if one.item.group and one.item.split:
+            splits[one.item.group].add(one.item.split)
+    torn = sorted(group for group, found in splits.items() if len(found) > 1)
+    if not torn:
+        return []
+    what = f"{len(torn)} groups are in several splits, e.g. {torn[0]!r}: test figures flatter."
+    return [Problem("warning", "", what, "Give all pictures of a group the same split.")]
+
+
+def complete_splits(checked: list[Checked], problems: list[Problem], notes: list[str]) -> None:
+    """Cut the splits that the source does not have, by group and class, with seed 0."""
+    given = {one.item.split for one in checked}
+    for one in checked:
+        one.split = one.item.split or ""
+    text = ""
+    if given == {"pool"}:
+        return
+    if given <= {None, "pool"}:
+        _cut([one for one in checked if one.split == ""], ALL_SHARES)
+        text = "The source has no splits: cut 60% train, 20% val and 20% test by class"
+    else:
+        for one in checked:
+            one.split = one.split or "train"
+        if "test" not in given:
+            source = "val" if "val" in given and "train" in given else "train"
+            _cut([o for o in checked if o.split == source], _two(source, "test"))
+            text = f"The source has no test split: a part of {source} was cut by class"
+        if "val" not in given:
+            _cut([o for o in checked if o.split == "train"], _two("train", "val"))
+            text += "; also " if text else ""
+            text += f"no validation split: cut {VAL_SHARE:.0%} of train by class"
+        if "train" not in given:
+            text = ""
+    if text:
+        grouped = any(one.item.group for one in checked)
+        text = f"{text[0].upper()}{text[1:]}{' and group' if grouped else ''}, seed 0."
+        problems.append(Problem("note", "", text, "Give the splits yourself to say otherwise."))
+        notes.append(text)
+
+
+def _two(stays: str, cut: str) -> dict[str, float]:
+    return {stays: 1 - VAL_SHARE, cut: VAL_SHARE}
+
+
+def _cut(some: list[Checked], shares: Mapping[str, float]) -> None:
+    """Split these items anew; neither a group nor equal pictures end up in two splits."""
+    strata = _strata(some)
+    number = {name: k for k, name in enumerate(sorted(set(strata)))}
+    labels = [number[name] for name in strata]
+    for one, split in zip(some, assign(labels, _linked(some), shares, seed=0), strict=True):
+        one.split = str(split)
+
+
+def _strata(some: list[Checked]) -> list[str]:
+    """What each split should hold its share of: the class, or the picture's rarest object."""
+    times = Counter(shape.label for one in some for shape in one.shapes)
+    return [
+        one.item.label or min((s.label for s in one.shapes), key=times.__getitem__, default="")
+        for one in some
+    ]
+
+
+def _linked(some: list[Checked]) -> list[str]:
+    """One name per block of items that share a group or a picture, directly or through others."""
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        parent.setdefault(name, name)
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    for one in some:
+        content, group = f"content {one.content}", f"group {one.item.group or one.item.path}"
+        parent[root(content)] = root(group)
+    return [root(f"content {one.content}") for one in some]

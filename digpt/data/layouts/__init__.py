@@ -1,0 +1,58 @@
+"""What a source's files, names and tables say: which picture is of which class, split and group."""
+
+from pathlib import PurePosixPath
+
+from digpt.data.layouts.coco import coco, coco_paths
+from digpt.data.layouts.folders import class_folders
+from digpt.data.layouts.items import Item, Layout, is_table
+from digpt.data.layouts.manifest import add_details, is_manifest, manifest, table_paths
+from digpt.data.layouts.masks import mask_pairs
+from digpt.data.layouts.tables import read_table
+from digpt.data.layouts.voc import voc, voc_paths
+from digpt.data.layouts.yolo import yolo, yolo_path
+from digpt.data.problems import Problem
+from digpt.data.sources import Source
+
+
+def find_layout(source: Source, chosen: str = "") -> Layout:
+    """How the source is laid out; `chosen` is the file that was given instead of its folder.
+
+    Annotations of objects win over tables that list paths and classes, these over masks, these
+    over class folders. A plain folder of pictures without any of them is a pool.
+    """
+    layout = _of_chosen(source, chosen) if chosen else _of_all(source)
+    layout.problems[:0] = source.problems
+    return layout
+
+
+def _of_all(source: Source) -> Layout:
+    if (path := yolo_path(source)) is not None:
+        return yolo(source, path)
+    if paths := coco_paths(source):
+        return coco(source, paths)
+    if paths := voc_paths(source):
+        return voc(source, paths)
+    tables = [read_table(source, path) for path in table_paths(source)]
+    if listing := [table for table in tables if is_manifest(table)]:
+        return manifest(source, listing)
+    layout = mask_pairs(source) or class_folders(source)
+    for table in tables:
+        add_details(layout, table)
+    return layout
+
+
+def _of_chosen(source: Source, chosen: str) -> Layout:
+    suffix = PurePosixPath(chosen).suffix.lower()
+    if suffix in (".yaml", ".yml"):
+        return yolo(source, chosen)
+    if suffix == ".json":
+        return coco(source, [chosen])
+    table = read_table(source, chosen)
+    if is_manifest(table):
+        return manifest(source, [table])
+    what = "The table needs a column of paths (path, file, image) and one of classes (label)."
+    missing = [Problem("error", chosen, what, "Rename its columns.")]
+    return Layout("table", [], table.problems or missing)
+
+
+__all__ = ["Item", "Layout", "find_layout", "is_table"]

@@ -1,0 +1,220 @@
+"""COCO: boxes, polygons and run lengths in JSON, as Roboflow, CVAT and Label Studio export them."""
+
+import json
+from collections import Counter
+from pathlib import PurePosixPath
+from typing import Any
+
+from digpt.data.images import BadImage
+from digpt.data.layouts.items import Item, Layout, Places, composed, split_in, split_of_folders
+from digpt.data.problems import Problem
+from digpt.data.shapes import Rle, Shape, rle_pixels
+from digpt.data.sources import Source
+
+MOST_RUNS = 10_000_000  # of one mask
+
+
+def coco_paths(source: Source) -> list[str]:
+    """The JSON files that look like COCO's."""
+    found = [p for p in source.files if PurePosixPath(p).suffix.lower() == ".json"]
+    return [path for path in found if path.count("/") <= 4 and _is_coco(source, path)]
+
+
+def coco(source: Source, paths: list[str]) -> Layout:
+    """The pictures of all files with their objects; a file's name or folder tells the split."""
+    layout = Layout(f"COCO {' and '.join(paths)} ({source.kind})", [], [])
+    places, known = Places(source), {}
+    for path in paths:
+        content = _content(source, path, layout)
+        if content is not None:
+            _Reading(path, places, layout, known).read(content)
+    left = [path for path in places if path not in known]
+    if left:
+        what = f"{len(left)} pictures are in none of the files, e.g. {left[0]}."
+        layout.problems.append(Problem("warning", paths[0], what, "They are not imported."))
+    return layout
+
+
+def _is_coco(source: Source, path: str) -> bool:
+    try:
+        data = source.read(path)
+    except (OSError, BadImage):
+        return False
+    return b'"images"' in data and (b'"annotations"' in data or b'"categories"' in data)
+
+
+def _content(source: Source, path: str, layout: Layout) -> dict[str, Any] | None:
+    try:
+        content = json.loads(source.read(path))
+        if not isinstance(content, dict):
+            raise ValueError("it is no object")
+        wrong = [k for k in ("images", "annotations") if not isinstance(content.get(k, []), list)]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is no list")
+    except (OSError, ValueError, RecursionError, BadImage) as error:
+        what = f"The file cannot be read: {error}."
+        layout.problems.append(Problem("error", path, what, "Export the annotations again."))
+        return None
+    return content
+
+
+class _Reading:
+    """One file; `known` holds the pictures of all files by path."""
+
+    def __init__(self, path: str, places: Places, layout: Layout, known: dict[str, Item]) -> None:
+        self._path, self._places, self._layout, self._known = path, places, layout, known
+        self._split = split_in(path) or split_of_folders(path)
+        self._by_id: dict[Any, Item] = {}
+        self._classes: dict[Any, str] = {}
+
+    def read(self, content: dict[str, Any]) -> None:
+        self._read_classes(content.get("categories"))
+        for number, image in enumerate(content.get("images", []), 1):
+            self._add_picture(f"{self._path}, image {number}", image)
+        seen: Counter[Any] = Counter()
+        for number, annotation in enumerate(content.get("annotations", []), 1):
+            where = f"{self._path}, annotation {number}"
+            if not isinstance(annotation, dict):
+                self._say("error", where, "It is no object.", "Export the annotations again.")
+                continue
+            ident = _key(annotation.get("id"))
+            seen[ident] += 1
+            if ident is not None and seen[ident] == 2:
+                what = f"The annotation id {ident!r} is used more than once."
+                self._say("warning", where, what, "Each is kept; give every one its own id.")
+            self._add_object(where, annotation)
+
+    def _read_classes(self, categories: Any) -> None:
+        for number, one in enumerate(categories if isinstance(categories, list) else [], 1):
+            where = f"{self._path}, category {number}"
+            if not isinstance(one, dict) or _key(one.get("id")) is None or not one.get("name"):
+                self._say("error", where, "It has no id or no name.", "Complete it.")
+            elif one["id"] in self._classes:
+                what = f"The category id {one['id']!r} is used more than once."
+                self._say("error", where, what, "Give every category its own id.")
+            else:
+                self._classes[one["id"]] = composed(str(one["name"]).strip())
+
+    def _add_picture(self, where: str, image: Any) -> None:
+        name = image.get("file_name") if isinstance(image, dict) else None
+        ident = _key(image.get("id")) if isinstance(image, dict) else None
+        if not isinstance(name, str) or ident is None:
+            self._say("error", where, "It has no id or no file_name.", "Export it again.")
+            return
+        if ident in self._by_id:
+            what = f"The image id {ident!r} is used more than once."
+            self._say("error", where, what, "Give every image its own id.")
+            return
+        path = self._places.find(name, self._path, self._split)
+        if path is None:
+            self._say("error", where, f"{name} does not exist.", "Add the picture, or remove it.")
+            return
+        if path in self._known:
+            what = f"{path} is listed twice."
+            self._say("warning", where, what, "Its annotations are taken together.")
+            self._by_id[ident] = self._known[path]
+            return
+        width, height = _number(image.get("width")), _number(image.get("height"))
+        size = (int(width), int(height)) if width and height else None
+        item = Item(path, None, self._split or split_of_folders(path), shapes=[], size=size)
+        self._known[path] = self._by_id[ident] = item
+        self._layout.items.append(item)
+
+    def _add_object(self, where: str, annotation: dict[str, Any]) -> None:
+        item = self._by_id.get(_key(annotation.get("image_id")))
+        if item is None:
+            what = f"Its image {annotation.get('image_id')!r} is not in the file."
+            self._say("error", where, what, "Remove it, or add the image.")
+            return
+        if isinstance(annotation.get("caption"), str):  # a file of captions, not of objects
+            item.captions.setdefault("caption", annotation["caption"].strip())
+            return
+        label = self._classes.get(_key(annotation.get("category_id")))
+        if label is None:
+            what = f"Its category {annotation.get('category_id')!r} is not among the categories."
+            self._say("error", where, what, "Add the category, or correct the number.")
+            return
+        try:
+            shape = _shape(label, where, annotation)
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            self._say("error", where, f"Its outline cannot be read: {error}.", "Draw it again.")
+            return
+        assert item.shapes is not None
+        item.shapes.append(shape)
+
+    def _say(self, severity: Any, where: str, what: str, fix: str) -> None:
+        self._layout.problems.append(Problem(severity, where, what, fix))
+
+
+def _shape(label: str, where: str, annotation: dict[str, Any]) -> Shape:
+    polygons, rle = _outline(annotation.get("segmentation"))
+    box = annotation.get("bbox")
+    if box:
+        x, y, width, height = map(float, box)
+        corners = (x, y, x + width, y + height)
+    elif polygons:
+        xs = [x for polygon in polygons for x in polygon[::2]]
+        ys = [y for polygon in polygons for y in polygon[1::2]]
+        corners = (min(xs), min(ys), max(xs), max(ys))
+    elif rle:
+        corners = _bounds(rle)
+    else:
+        raise ValueError("it has neither bbox nor segmentation")
+    return Shape(label, corners, where, polygons, rle)
+
+
+def _outline(found: Any) -> tuple[tuple[tuple[float, ...], ...], Rle | None]:
+    """Polygons or run lengths; an empty segmentation is none."""
+    if not found:
+        return (), None
+    if isinstance(found, dict):
+        height, width = map(int, found["size"])
+        counts = found["counts"]
+        runs = tuple(map(int, counts)) if isinstance(counts, list) else rle_counts(counts)
+        if min(runs, default=0) < 0 or sum(runs) != height * width or height * width > 10**8:
+            raise ValueError("the run lengths do not fill the picture")
+        return (), Rle(runs, height, width)
+    polygons = tuple(tuple(map(float, polygon)) for polygon in found)
+    if any(len(polygon) < 6 or len(polygon) % 2 for polygon in polygons):
+        raise ValueError("a polygon needs three points or more")
+    return polygons, None
+
+
+def rle_counts(text: str) -> tuple[int, ...]:
+    """Run lengths from COCO's compressed text: each run less the last but one."""
+    counts: list[int] = []
+    value = shift = 0
+    for letter in text:
+        code = ord(letter) - 48
+        if not 0 <= code < 64 or shift > 60 or len(counts) > MOST_RUNS:
+            raise ValueError("the compressed run lengths are damaged")
+        value |= (code & 31) << shift
+        shift += 5
+        if code & 32:
+            continue
+        if code & 16:
+            value -= 1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value = shift = 0
+    return tuple(counts)
+
+
+def _bounds(rle: Rle) -> tuple[float, float, float, float]:
+    rows, columns = rle_pixels(rle).nonzero()
+    if not len(rows):
+        raise ValueError("the run lengths mark no pixel")
+    return (
+        float(columns.min()),
+        float(rows.min()),
+        float(columns.max()) + 1,
+        float(rows.max()) + 1,
+    )
+
+
+def _key(value: Any) -> Any:
+    """A value that can be an id; None for a list, an object or nothing."""
+    return value if isinstance(value, (int, str, float)) else None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and 0 < value < 10**6 else None

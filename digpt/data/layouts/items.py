@@ -1,0 +1,137 @@
+"""What a layout finds: pictures with what is said of them, and the objects marked in them."""
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from digpt.data.problems import Problem
+from digpt.data.shapes import Shape
+from digpt.data.sources import TABLES, Source
+
+SUFFIXES = frozenset(
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp"),
+        *(".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".heic", ".heif"),
+    )
+)
+SPLIT_NAMES = {
+    "pool": "pool", "unlabelled": "pool", "unlabeled": "pool",
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Item:
+    """One picture as its place or its row describes it."""
+
+    path: str
+    label: str | None
+    split: str | None = None
+    group: str = ""
+    captions: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
+    shapes: list[Shape] | None = None  # None: nobody looked for objects
+    mask: str | None = None  # path of a picture whose values are classes
+    instances: str | None = None  # path of a picture whose values are objects
+    size: tuple[int, int] | None = None  # width and height that the annotations were made for
+
+
+@dataclass(slots=True)
+class Layout:
+    """What was found: the format in words, the items, and what was wrong with them."""
+
+    format: str
+    items: list[Item]
+    problems: list[Problem]
+    mask_classes: tuple[str, ...] = ()  # names of the values 1, 2 ... of the mask files
+    notes: list[str] = field(default_factory=list)
+
+
+def is_image(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() in SUFFIXES
+
+
+def is_table(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() in TABLES
+
+
+def folder_of(path: str) -> str:
+    """The path's folder; empty at the top."""
+    return path.rpartition("/")[0]
+
+
+def split_in(name: str) -> str | None:
+    """The split that a file's or folder's name speaks of: instances_train2017, valid, test-1."""
+    stem = name.rpartition("/")[2].split(".")[0].lower()
+    words = "".join(c if c.isalpha() else " " for c in stem).split()
+    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
+
+
+def split_of_folders(path: str) -> str | None:
+    """The split that the folders above a file speak of, the nearest first."""
+    parts = folder_of(path).split("/")
+    return next(filter(None, (split_in(part) for part in reversed(parts) if part)), None)
+
+
+def composed(text: str) -> str:
+    """Text as Windows and Linux write it: macOS takes が apart into か and a mark (NFD)."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+class Places:
+    """Finds the pictures that annotations speak of, by as much of their path as agrees."""
+
+    def __init__(self, source: Source) -> None:
+        self._by_path: dict[str, str] = {}
+        self._by_name: dict[str, list[str]] = {}
+        for path in source.files:
+            if is_image(path):
+                plain = composed(path)
+                self._by_path[plain] = path
+                self._by_name.setdefault(plain.rpartition("/")[2], []).append(path)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_path.values())
+
+    def exact(self, path: str) -> str | None:
+        """The picture at exactly this path, however its name is composed."""
+        return self._by_path.get(composed(path))
+
+    def find(self, name: str, near: str, split: str | None = None) -> str | None:
+        """The picture `name`, seen from a file at `near`; None where there is none or no one.
+
+        A name may be a path from elsewhere (C:\\data\\images\\a.png): what matters is its end.
+        """
+        parts = [p for p in composed(name).replace("\\", "/").split("/") if p not in ("", ".")]
+        if not parts:
+            return None
+        beside = self._by_path.get("/".join([*filter(None, [folder_of(near)]), *parts]))
+        if beside:
+            return beside
+        found = self._by_name.get(parts[-1], [])
+        if len(found) > 1:
+            found = _longest_end(found, parts)
+        if len(found) > 1 and split:
+            found = [p for p in found if split in map(split_in, p.split("/")[:-1])] or found
+        if len(found) > 1:
+            found = [p for p in found if p.startswith(folder_of(near))] or found
+        return found[0] if len(found) == 1 else None
+
+
+def _longest_end(found: list[str], parts: list[str]) -> list[str]:
+    """Those of the paths that agree with most of the name's parts, from its end."""
+
+    def agreeing(path: str) -> int:
+        pairs = zip(reversed(composed(path).split("/")), reversed(parts), strict=False)
+        count = 0
+        for one, other in pairs:
+            if one != other:
+                break
+            count += 1
+        return count
+
+    best = max(map(agreeing, found))
+    return [path for path in found if agreeing(path) == best]

@@ -1,0 +1,175 @@
+"""Tables as people have them: CSV, TSV, Excel, Parquet, JSON lines; every encoding met in Japan."""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from digpt.data.images import BadImage
+from digpt.data.problems import Problem
+from digpt.data.sources import Source
+from digpt.data.sources.archive import MAX_RATIO
+
+MOST_ROWS = 1_000_000
+MOST_UNPACKED = 2**30  # bytes of the XML inside an Excel file
+
+
+class Table(NamedTuple):
+    """A table as text; empty where `problems` say why it cannot be read."""
+
+    path: str
+    header: list[str]
+    rows: list[tuple[int, list[str]]]  # row number (the header is row 1), cells
+    problems: list[Problem]
+
+
+class _Unreadable(Exception):
+    """What is wrong with a table, and what to do."""
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(what)
+        self.what, self.fix = what, fix
+
+
+def read_table(source: Source, path: str) -> Table:
+    """The table, or an empty one with what keeps it from being read."""
+    try:
+        rows, problems = _rows(source, path)
+        rows = [(n, row) for n, row in rows if any(cell.strip() for cell in row)]
+        if len(rows) < 2:
+            raise _Unreadable(
+                "The table holds no rows below its header.", "Add one row per picture."
+            )
+        if len(rows) > MOST_ROWS:
+            raise _Unreadable(f"The table has {len(rows):,} rows.", f"Use at most {MOST_ROWS:,}.")
+    except _Unreadable as error:
+        return Table(path, [], [], [Problem("error", path, error.what, error.fix)])
+    return Table(path, [name.strip() for name in rows[0][1]], rows[1:], problems)
+
+
+def _rows(source: Source, path: str) -> tuple[list[tuple[int, list[str]]], list[Problem]]:
+    try:
+        data = source.read(path)
+    except (OSError, BadImage) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise _Unreadable(f"The table cannot be read: {reason}.", "Check the file.") from error
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix == ".xlsx":
+        return _from_excel(path, data)
+    if suffix == ".parquet":
+        return list(enumerate(_from_parquet(data), 1)), []
+    if suffix == ".jsonl":
+        return list(enumerate(_from_json_lines(data), 1)), []
+    return _from_text(data), []
+
+
+def _from_text(data: bytes) -> list[tuple[int, list[str]]]:
+    lines = _decoded(data).splitlines(keepends=True)
+    first = lines[0] if lines else ""
+    reader = csv.reader(lines, delimiter=max("\t,;", key=first.count))
+    try:
+        return [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        what = f"Row {reader.line_num} cannot be read: {error}."
+        raise _Unreadable(what, "Save the table as CSV again.") from error
+
+
+def _decoded(data: bytes) -> str:
+    """UTF-8 with or without mark, UTF-16 with mark (Excel), else CP932 (Excel in Japan)."""
+    is_utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    for encoding in ("utf-16",) if is_utf_16 else ("utf-8-sig", "cp932"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise _Unreadable("The text is neither UTF-8 nor CP932.", "Save it as CSV UTF-8.")
+
+
+def _from_excel(path: str, data: bytes) -> tuple[list[tuple[int, list[str]]], list[Problem]]:
+    """The first sheet's values; what formulas last showed, never what they would compute."""
+    import openpyxl  # noqa: PLC0415 - half a second, and few tables are Excel files
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            unpacked = sum(entry.file_size for entry in packed.infolist())
+        if unpacked > max(len(data) * MAX_RATIO, 2**20) or unpacked > MOST_UNPACKED:
+            raise _Unreadable("The Excel file unpacks to far more than its size.", "Save it anew.")
+        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        names, sheet = book.sheetnames, book.worksheets[0]
+        sheet.reset_dimensions()  # some programs write a wrong size, which cuts rows off
+        rows = []
+        for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
+            rows.append((number, [_text(cell) for cell in row]))
+            if number > MOST_ROWS + 1:
+                break
+    except _Unreadable:
+        raise
+    except Exception as error:  # a damaged file fails anywhere inside the library
+        raise _Unreadable("The Excel file is damaged.", "Save it again as .xlsx.") from error
+    width = max((len(_trimmed(row)) for _, row in rows), default=0)
+    even = [(n, (row + [""] * width)[:width]) for n, row in rows]
+    if len(names) == 1:
+        return even, []
+    what = f"Only the first of {len(names)} sheets is read: {names[0]!r}."
+    return even, [Problem("note", path, what, "Put the table on the first sheet.")]
+
+
+def _trimmed(row: list[str]) -> list[str]:
+    """Without empty cells at its end, which Excel likes to keep."""
+    end = max((i for i, cell in enumerate(row, 1) if cell.strip()), default=0)
+    return row[:end]
+
+
+def _from_parquet(data: bytes) -> Iterator[list[str]]:
+    import pyarrow as pa  # noqa: PLC0415 - start-up time
+    import pyarrow.parquet as pq  # noqa: PLC0415 - start-up time
+
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data))
+        if file.metadata.num_rows > MOST_ROWS:
+            what = f"The table has {file.metadata.num_rows:,} rows."
+            raise _Unreadable(what, f"Use at most {MOST_ROWS:,}.")
+        table = file.read()
+        table.validate(full=True)
+        columns = [column.to_pylist() for column in table.columns]
+    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
+        raise _Unreadable("The Parquet file is damaged.", "Write it again.") from error
+    yield list(table.column_names)
+    for row in zip(*columns, strict=True):
+        yield [_text(cell) for cell in row]
+
+
+def _from_json_lines(data: bytes) -> Iterator[list[str]]:
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(_decoded(data).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            what = f"Line {number} is no JSON: {error}."
+            raise _Unreadable(what, "Write one JSON object per line.") from error
+        if not isinstance(row, dict):
+            what = f"Line {number} is no JSON object."
+            raise _Unreadable(what, "Write one JSON object per line.")
+        rows.append(row)
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    yield header
+    for row in rows:
+        yield [_text(row.get(name)) for name in header]
+
+
+def _text(cell: Any) -> str:
+    """A value as it would stand in a CSV file; a whole number loses its ".0"."""
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    if isinstance(cell, (list, tuple)):
+        return ";".join(map(_text, cell))
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "replace")
+    return str(cell)

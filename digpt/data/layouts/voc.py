@@ -1,0 +1,144 @@
+"""Pascal VOC: one XML file per picture, as LabelImg and Roboflow write them."""
+
+from pathlib import PurePosixPath
+from xml.etree import ElementTree
+
+from digpt.data.images import BadImage
+from digpt.data.layouts.items import (
+    SPLIT_NAMES,
+    Item,
+    Layout,
+    Places,
+    composed,
+    split_of_folders,
+)
+from digpt.data.problems import Problem
+from digpt.data.shapes import Shape
+from digpt.data.sources import Source
+
+MOST_BYTES = 16 * 2**20  # of one XML file
+
+
+def voc_paths(source: Source) -> list[str]:
+    """The XML files, if the first of them is an annotation."""
+    found = [p for p in source.files if PurePosixPath(p).suffix.lower() == ".xml"]
+    return found if any(_is_voc(source, path) for path in found[:5]) else []
+
+
+def voc(source: Source, paths: list[str]) -> Layout:
+    """The pictures that the XML files name, with their objects; splits from ImageSets/Main."""
+    layout = Layout(f"Pascal VOC, {len(paths)} XML files ({source.kind})", [], [])
+    places, splits = Places(source), _listed_splits(source)
+    known: set[str] = set()
+    for path in paths:
+        item = _read(source, path, places, layout)
+        if item is None:
+            continue
+        if item.path in known:
+            what = f"{item.path} has a second XML file; this one is not used."
+            layout.problems.append(Problem("error", path, what, "Keep the one that is right."))
+            continue
+        known.add(item.path)
+        stem = PurePosixPath(item.path).stem
+        item.split = splits.get(stem) or split_of_folders(item.path) or split_of_folders(path)
+        layout.items.append(item)
+    masks = {PurePosixPath(p).stem for p in source.files if "SegmentationClass" in p.split("/")}
+    for path in places:
+        is_mask = "Segmentation" in path and PurePosixPath(path).stem in masks
+        if path not in known and not is_mask:
+            what = "The picture has no XML file, so it is not imported."
+            fix = "Annotate it; for a picture without objects, save an XML file without any."
+            layout.problems.append(Problem("warning", path, what, fix))
+    return layout
+
+
+def _is_voc(source: Source, path: str) -> bool:
+    try:
+        return b"<annotation" in source.read(path)[:4096]
+    except (OSError, BadImage):
+        return False
+
+
+def _read(source: Source, path: str, places: Places, layout: Layout) -> Item | None:
+    def say(what: str, fix: str) -> None:
+        layout.problems.append(Problem("error", path, what, fix))
+
+    try:
+        root = _parsed(source.read(path))
+    except (OSError, BadImage, ValueError, ElementTree.ParseError) as error:
+        say(f"The XML cannot be read: {error}.", "Export it again.")
+        return None
+    if root.tag != "annotation":
+        say("The XML is no annotation.", "Remove the file.")
+        return None
+    picture = _picture(root, path, places)
+    if picture is None:
+        named = root.findtext("filename") or PurePosixPath(path).stem
+        say(f"Its picture {named} does not exist.", "Add the picture, or remove the XML file.")
+        return None
+    item = Item(picture, None, shapes=[], size=_size(root))
+    for number, found in enumerate(root.iter("object"), 1):
+        where = f"{path}, object {number}"
+        try:
+            shape = _shape(found, where)
+        except (ValueError, TypeError) as error:
+            what = f"The object cannot be read: {error}."
+            layout.problems.append(Problem("error", where, what, "Draw it again."))
+            continue
+        assert item.shapes is not None
+        item.shapes.append(shape)
+    return item
+
+
+def _parsed(data: bytes) -> ElementTree.Element:
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES // 2**20} MiB")
+    if b"<!ENTITY" in data or b"<!DOCTYPE" in data:
+        raise ValueError("it defines entities, which annotations never need and attacks do")
+    return ElementTree.fromstring(data)
+
+
+def _picture(root: ElementTree.Element, path: str, places: Places) -> str | None:
+    """By the name in the file, else (renamed pictures) by the XML file's own name."""
+    split = split_of_folders(path)
+    named = (root.findtext("filename") or "").strip()
+    found = places.find(named, path, split) if named else None
+    if found:
+        return found
+    suffixes = (".jpg", ".jpeg", ".png", ".bmp", ".JPG", ".tif", ".tiff")
+    stem = PurePosixPath(path).stem
+    return next(filter(None, (places.find(stem + s, path, split) for s in suffixes)), None)
+
+
+def _shape(found: ElementTree.Element, where: str) -> Shape:
+    label = composed((found.findtext("name") or "").strip())
+    box = found.find("bndbox")
+    if not label or box is None:
+        raise ValueError("it has no name or no bndbox")
+    corners = [(box.findtext(side) or "").strip() for side in ("xmin", "ymin", "xmax", "ymax")]
+    if not all(corners):
+        raise ValueError("its bndbox is not complete")
+    x0, y0, x1, y1 = map(float, corners)
+    return Shape(label, (x0, y0, x1, y1), where)
+
+
+def _size(root: ElementTree.Element) -> tuple[int, int] | None:
+    """Width and height as the file says; some tools write zeros."""
+    try:
+        width = int(float(root.findtext("size/width") or 0))
+        height = int(float(root.findtext("size/height") or 0))
+    except (ValueError, OverflowError):
+        return None
+    return (width, height) if width > 0 and height > 0 else None
+
+
+def _listed_splits(source: Source) -> dict[str, str]:
+    """Picture's stem -> split, from ImageSets/Main/train.txt and its like."""
+    found: dict[str, str] = {}
+    for path in source.files:
+        split = SPLIT_NAMES.get(PurePosixPath(path).stem.lower())
+        if "ImageSets" in path.split("/") and path.endswith(".txt") and split:
+            for line in source.read(path).decode("utf-8", "replace").splitlines():
+                if line.strip():
+                    found.setdefault(line.split()[0], split)
+    return found

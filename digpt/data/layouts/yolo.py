@@ -1,0 +1,208 @@
+"""YOLO (v5 to v11): a YAML file of classes, and one text file of boxes or polygons per picture."""
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from digpt.data.images import BadImage
+from digpt.data.layouts.items import (
+    SPLIT_NAMES,
+    Item,
+    Layout,
+    composed,
+    is_image,
+    split_of_folders,
+)
+from digpt.data.problems import Problem
+from digpt.data.shapes import Shape
+from digpt.data.sources import Source
+
+MOST_BYTES = 2**20  # of the YAML file
+
+
+def yolo_path(source: Source) -> str | None:
+    """The YAML file with class names; "" where labels lie beside images without one, else None."""
+    for path in source.files:
+        if PurePosixPath(path).suffix.lower() in (".yaml", ".yml") and path.count("/") <= 2:
+            content = _yaml(source, path)
+            if isinstance(content, dict) and ("names" in content or "nc" in content):
+                return path
+    labelled = [p for p in source.files if _is_label(p)]
+    pictures = {_label_of(p) for p in source.files if is_image(p) and "images" in p.split("/")}
+    return "" if pictures & set(labelled) else None
+
+
+def yolo(source: Source, path: str) -> Layout:
+    """The pictures with their objects; splits from the YAML file, else from folder names."""
+    content = _yaml(source, path) if path else {}
+    layout = Layout(f"YOLO {path or 'without YAML'} ({source.kind})", [], [])
+    if not isinstance(content, dict):
+        fix = "Write names, train and val."
+        layout.problems.append(Problem("error", path, "The YAML file cannot be read.", fix))
+        return layout
+    names = _names(source, path, content, layout)
+    splits = _splits(source, content)
+    keypoints = bool(content.get("kpt_shape"))
+    files, bare = set(source.files), []
+    used: set[str] = set()
+    for picture in (p for p in source.files if is_image(p)):
+        split = splits.get(picture) or split_of_folders(picture)
+        item = Item(picture, None, split, shapes=[])
+        label = next((p for p in (_label_of(picture), _beside(picture)) if p in files), None)
+        if label is None:
+            bare.append(picture)
+        else:
+            used.add(label)
+            item.shapes = list(_shapes(source, label, names, layout, keypoints))
+        layout.items.append(item)
+    layout.problems += _unmatched(source, used, bare)
+    return layout
+
+
+def _yaml(source: Source, path: str) -> Any:
+    try:
+        data = source.read(path)
+        if len(data) > MOST_BYTES or data.count(b"*") > 1000:  # aliases of aliases are a bomb
+            return None
+        return yaml.safe_load(data.decode("utf-8-sig"))
+    except (OSError, BadImage, ValueError, yaml.YAMLError, RecursionError):
+        return None
+
+
+def _names(source: Source, path: str, content: dict[Any, Any], layout: Layout) -> list[str]:
+    """Class names in order; without any, classes are called by their numbers."""
+    found = content.get("names")
+    if isinstance(found, dict):
+        try:
+            found = [found[key] for key in sorted(found, key=int)]
+        except (TypeError, ValueError):
+            found = None
+    if isinstance(found, list):
+        names = [composed(str(name).strip()) for name in found]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            what = f"The class {twice[0]!r} stands there more than once."
+            layout.problems.append(Problem("error", path, what, "Give every class its own name."))
+        return names
+    for listing in (p for p in source.files if PurePosixPath(p).name == "classes.txt"):
+        lines = source.read(listing).decode("utf-8-sig", "replace").splitlines()
+        return [composed(line.strip()) for line in lines if line.strip()]
+    what = "No class names are given; classes are called by their numbers."
+    layout.problems.append(Problem("warning", path, what, "Add names to the YAML file."))
+    return []
+
+
+def _splits(source: Source, content: dict[Any, Any]) -> dict[str, str]:
+    """Picture -> split, where train, val and test of the YAML file name folders or lists here."""
+    found: dict[str, str] = {}
+    for key, split in SPLIT_NAMES.items():
+        named = content.get(key)
+        for text in named if isinstance(named, list) else [named]:
+            if isinstance(text, str) and text.strip():
+                for picture in _pictures_of(source, text):
+                    found.setdefault(picture, split)
+    return found
+
+
+def _pictures_of(source: Source, text: str) -> Iterable[str]:
+    """The pictures below a folder (or in a list) that is named as it lay on another machine."""
+    parts = [p for p in text.replace("\\", "/").split("/") if p not in ("", ".", "..")]
+    if not parts:
+        return []
+    if parts[-1].endswith(".txt"):
+        return _listed(source, parts)
+    pictures = [p for p in source.files if is_image(p)]
+    for start in range(len(parts)):  # the longest end of the path that is a folder here
+        tail = "/".join(parts[start:])
+        below = [p for p in pictures if f"/{tail}/" in f"/{p}"]
+        if below:
+            return below
+    return []
+
+
+def _listed(source: Source, parts: list[str]) -> list[str]:
+    listing = next((p for p in source.files if p.split("/")[-1] == parts[-1]), None)
+    if listing is None:
+        return []
+    text = source.read(listing).decode("utf-8", "replace")
+    names = {line.strip().replace("\\", "/").rpartition("/")[2] for line in text.splitlines()}
+    return [p for p in source.files if is_image(p) and p.rpartition("/")[2] in names]
+
+
+def _shapes(
+    source: Source, path: str, names: list[str], layout: Layout, keypoints: bool
+) -> Iterable[Shape]:
+    try:
+        lines = source.read(path).decode("utf-8-sig").splitlines()
+    except (OSError, BadImage, UnicodeDecodeError):
+        what, fix = "The label file cannot be read.", "Export it again."
+        layout.problems.append(Problem("error", path, what, fix))
+        return
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            yield _shape(line.split(), names, where, keypoints)
+        except (ValueError, OverflowError) as error:
+            what = f"The line cannot be used: {error}."
+            fix = "Write: class x y width height, as shares of the picture."
+            layout.problems.append(Problem("error", where, what, fix))
+
+
+def _shape(cells: list[str], names: list[str], where: str, keypoints: bool) -> Shape:
+    """A box (5 numbers), or a polygon (class and three points or more)."""
+    number = int(float(cells[0]))
+    if number < 0 or (names and number >= len(names)):
+        raise ValueError(f"class {number} is not among the {len(names)} names")
+    label = names[number] if names else str(number)
+    values = [float(cell) for cell in cells[1:]]
+    if len(values) < 4:
+        raise ValueError(f"it has {len(values)} numbers after the class")
+    if len(values) in (4, 5) or keypoints:  # a fifth number is the confidence of a prediction
+        x, y, width, height = values[:4]
+        box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+        return Shape(label, _shares(box), where, relative=True)
+    if len(values) % 2:
+        raise ValueError(f"{len(values)} numbers are no polygon")
+    xs, ys = values[::2], values[1::2]
+    box = (min(xs), min(ys), max(xs), max(ys))
+    return Shape(label, _shares(box), where, polygons=(tuple(values),), relative=True)
+
+
+def _shares(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    if max(map(abs, box)) > 2:
+        raise ValueError("its numbers are no shares from 0 to 1 of the picture's sides")
+    return box
+
+
+def _unmatched(source: Source, used: set[str], bare: list[str]) -> list[Problem]:
+    found = []
+    for path in source.files:
+        if _is_label(path) and path not in used:
+            what = "The label file has no picture."
+            found.append(Problem("error", path, what, "Add the picture, or remove the file."))
+    if bare:
+        what = f"{len(bare)} pictures have no label file: nothing is marked in them."
+        fix = "Right for pictures without objects; else add the label files."
+        found.append(Problem("warning", bare[0], what, fix))
+    return found
+
+
+def _is_label(path: str) -> bool:
+    return path.endswith(".txt") and "labels" in path.split("/")
+
+
+def _label_of(picture: str) -> str:
+    """.../images/train/a.jpg -> .../labels/train/a.txt, the last folder "images" counting."""
+    parts = picture.split("/")
+    places = [i for i, part in enumerate(parts[:-1]) if part == "images"]
+    if places:
+        parts[places[-1]] = "labels"
+    return str(PurePosixPath("/".join(parts)).with_suffix(".txt"))
+
+
+def _beside(picture: str) -> str:
+    return str(PurePosixPath(picture).with_suffix(".txt"))

@@ -1,0 +1,93 @@
+"""A ZIP archive, read in place."""
+
+import stat
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from digpt.data.images import EncodedImages, check_size
+from digpt.data.problems import Problem
+from digpt.data.sources import archive as limits
+from digpt.data.sources.archive import checked_name, is_kept, listed, refused
+from digpt.data.sources.base import SourceImages
+
+
+class ZipSource:
+    """A ZIP archive; nothing is unpacked, so nothing can be written elsewhere."""
+
+    kind = "ZIP"
+
+    def __init__(self, archive: Path) -> None:
+        self.problems: list[Problem] = []
+        try:
+            self._opened = zipfile.ZipFile(archive)  # kept: listing it again for a file takes long
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise refused(archive, f"cannot be opened ({error})", "Make the ZIP again.") from error
+        entries = self._opened.infolist()
+        _check_sizes(archive, entries)
+        self._entries: dict[str, zipfile.ZipInfo] = {}
+        files, folders = [], []
+        for entry in entries:
+            name = checked_name(archive, _decoded_name(entry))
+            _check_kind(archive, entry, name)
+            if not is_kept(name):
+                continue
+            (folders if entry.is_dir() else files).append(name)
+            self._entries[name] = entry
+        found, above = listed(archive, files, folders)
+        self.files, self.folders = tuple(found), tuple(above)
+
+    def read(self, path: str) -> bytes:
+        """The member's bytes, at most as many as its header promises (a bomb may lie)."""
+        entry = self._entries[path]
+        check_size(entry.file_size)
+        with self._opened.open(entry) as stream:
+            return stream.read(entry.file_size)
+
+    def images(self, paths: Sequence[str]) -> EncodedImages:
+        return SourceImages(self, paths)
+
+
+def _check_sizes(archive: Path, entries: list[zipfile.ZipInfo]) -> None:
+    """Refuse an archive that would fill the disk or the memory."""
+    limits.check_count(archive, len(entries))
+    limits.check_total(archive, sum(entry.file_size for entry in entries))
+    if sum(entry.compress_size for entry in entries) > archive.stat().st_size:
+        what = "holds entries that overlap, as bombs do"
+        raise refused(archive, what, "Make the ZIP again.")
+    for entry in entries:
+        ratio = entry.file_size / max(entry.compress_size, 1)
+        if entry.file_size > limits.SMALL_MEMBER and ratio > limits.MAX_RATIO:
+            what = f"holds {entry.filename!r}, which unpacks to {ratio:.0f} times its size"
+            raise refused(archive, what, "Take that file out.")
+
+
+def _check_kind(archive: Path, entry: zipfile.ZipInfo, name: str) -> None:
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if kind == stat.S_IFLNK:
+        raise refused(archive, f"holds a link: {name!r}", "Put the file itself in.")
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise refused(archive, f"holds a device: {name!r}", "Take it out.")
+    if entry.flag_bits & 1:
+        raise refused(archive, f"is encrypted ({name!r})", "Save it without a password.")
+
+
+def _decoded_name(entry: zipfile.ZipInfo) -> str:
+    """Japanese Windows writes names in CP932 without saying so; zipfile took them for CP437."""
+    if entry.flag_bits & 0x800 or entry.filename.isascii():
+        return entry.filename
+    try:
+        raw = entry.filename.encode("cp437")
+    except UnicodeEncodeError:
+        return entry.filename
+    return japanese(raw) or entry.filename
+
+
+def japanese(raw: bytes) -> str:
+    """A name in UTF-8 or CP932; empty where it is in neither."""
+    for encoding in ("utf-8", "cp932"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return ""
