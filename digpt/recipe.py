@@ -7,6 +7,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+PLAIN_VIEWS = ("identity", "flip")  # others are random crops: crop1, crop2 ...
+CROPS = ("cached", "rois", "online")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Student:
@@ -76,7 +79,10 @@ class Recipe:
     weight_decay: float = 0.05  # not on biases, norms, position or class tokens
     warmup_share: float = 0.1  # of all steps; then cosine to zero
     clip_norm: float = 1.0
-    views: tuple[str, ...] = ("identity", "flip")  # cached with the tokens, one is drawn per image
+    views: tuple[str, ...] = ("identity", "flip")  # one is drawn per image; crop1, crop2 .. as well
+    crops: str = "cached"  # fixed views | rois: random, tokens by RoI-align | online: in each step
+    crop_scale: tuple[float, float] = (1.0, 1.0)  # share of the image in a random crop; 1: whole
+    stored_size: int = 0  # side at which images are kept for crops to cut from; 0: the student's
     target_norm: str = "standardise"  # none (published) | standardise (then LayerNorm) | whiten
     loss: str = "own"  # of continuous tokens: own (each method's) | cosine | mse | smooth-l1
     mask_share: float = 0.7  # masked only
@@ -154,6 +160,9 @@ PRESETS: Mapping[str, Preset] = {
             lr=2.4e-3,  # 1.5e-4 x 4096/256
             warmup_share=40 / 300,
             clip_norm=0.0,
+            crops="online",
+            crop_scale=(0.2, 1.0),
+            stored_size=256,
             target_norm="none",
             precision="auto",
         ),

@@ -12,7 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from digpt.errors import UserError, pick
 from digpt.init import Init, parse_init
-from digpt.recipe import PRESETS, STUDENTS, Preset, Recipe, Student, Transfer
+from digpt.recipe import (
+    CROPS,
+    PLAIN_VIEWS,
+    PRESETS,
+    STUDENTS,
+    Preset,
+    Recipe,
+    Student,
+    Transfer,
+)
 from digpt.tokenizers.names import parse
 
 Method = Literal["digpt", "digpt-ar", "igpt", "masked", "scratch", "frozen", "direct"]
@@ -39,6 +48,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {  # of every number in a recipe, by
     "warmup_share": (0.0, 1.0),
     "clip_norm": (0.0, 1e6),
     "mask_share": (0.01, 0.99),
+    "stored_size": (0, 4096),
     "label_smoothing": (0.0, 0.99),
     "label_seeds": (1, MAX_SEEDS),
     "finetune_epochs": (1, 10_000),
@@ -48,7 +58,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {  # of every number in a recipe, by
     "bootstrap": (50, 100_000),
 }
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "views": ("identity", "flip"),
+    "crops": CROPS,
     "target_norm": ("none", "standardise", "whiten"),
     "precision": ("fp32", "bf16", "fp16", "auto"),
     "loss": ("own", "cosine", "mse", "smooth-l1"),
@@ -407,6 +417,7 @@ def _check(recipe: Recipe, transfer: Transfer) -> None:
         given = getattr(recipe, name)
         for value in given if isinstance(given, tuple) else (given,):
             pick(dict.fromkeys(allowed), str(value), f"pretrain.{name}")
+    _check_crops(recipe)
     for beta in recipe.betas:
         _within(beta, "pretrain.betas", 0.0, 0.99999)
     for rate in transfer.finetune_lrs:
@@ -424,3 +435,36 @@ def _check(recipe: Recipe, transfer: Transfer) -> None:
             )
     for protocol in transfer.protocols:
         pick(dict.fromkeys(("probe", "knn", "finetune"), 0), protocol, "protocol")
+
+
+def _check_crops(recipe: Recipe) -> None:
+    for view in recipe.views:
+        if view not in PLAIN_VIEWS and not re.fullmatch(r"crop[1-9]\d{0,2}", str(view)):
+            pick(dict.fromkeys((*PLAIN_VIEWS, "crop1")), str(view), "pretrain.views")
+    crop_views = [view for view in recipe.views if view not in PLAIN_VIEWS]
+    if not recipe.views or len(set(recipe.views)) < len(recipe.views):
+        raise ValueError(f"pretrain.views {recipe.views} must name at least one view, each once")
+    if len(recipe.crop_scale) != 2:
+        raise ValueError(f"pretrain.crop_scale are two numbers, not {recipe.crop_scale}")
+    for share in recipe.crop_scale:
+        _within(share, "pretrain.crop_scale", 0.01, 1.0)
+    smallest, largest = recipe.crop_scale
+    if smallest > largest:
+        raise ValueError(f"pretrain.crop_scale {recipe.crop_scale}: the smaller share comes first")
+    if crop_views and recipe.crops != "cached":
+        raise ValueError(
+            f"pretrain.views {crop_views} are fixed crops; with crops {recipe.crops} every view is "
+            "cropped anew, so name identity and flip only"
+        )
+    if crop_views and smallest == 1:
+        raise ValueError("pretrain.crop_scale must be below 1 for views that crop, e.g. [0.2, 1.0]")
+    if not crop_views and recipe.crops == "cached" and smallest < 1:
+        raise ValueError(
+            "pretrain.crop_scale has no effect: name views such as crop1, or set crops to rois or "
+            "online"
+        )
+    if recipe.stored_size and recipe.stored_size < recipe.student.image_size:
+        raise ValueError(
+            f"pretrain.stored_size {recipe.stored_size} is smaller than the student's image_size "
+            f"{recipe.student.image_size}; leave it out, or keep images larger"
+        )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from digpt.init import Init
-from digpt.recipe import Preset, Recipe, Student
+from digpt.recipe import PLAIN_VIEWS, Preset, Recipe, Student
 from digpt.tokenizers.names import TokenizerName, parse
 from jobs import equal
 from jobs.spec import PRETRAINING, Arm, PilotSpec
@@ -22,7 +22,7 @@ from jobs.spec import PRETRAINING, Arm, PilotSpec
 VERSIONS: Mapping[str, int] = {
     "prepare": 1,
     "fit": 1,
-    "tokenize": 1,
+    "tokenize": 2,
     "init": 1,
     "pretrain": 1,
     "probe": 1,
@@ -189,15 +189,7 @@ def student_flops(student: Student) -> float:
 
 def _add_arm(builder: _Builder, arm: Arm) -> None:
     student = builder.preset.pretrain.student
-    prepare = builder.add(
-        "prepare",
-        arm.name,
-        {"dataset": builder.data.identity, "size": student.image_size},
-        {},
-        units=builder.data.images,
-        cost_hint=student.image_size**2 * 100.0,
-        source=builder.data.source,
-    )
+    prepare = _add_prepare(builder, arm.name, student.image_size)
     runs: dict[str, str] = {}
     for seed in arm_seeds(arm, builder.preset):
         encoder = _add_encoder(builder, arm, seed, prepare)
@@ -226,25 +218,21 @@ def _add_encoder(builder: _Builder, arm: Arm, seed: int, prepare: str) -> str | 
     if arm.method not in PRETRAINING:
         return fit
     recipe = replace(builder.preset.pretrain, images_seen=builder.images[arm.name])
-    pretrained_on = builder.data.pool + builder.data.train
-    tokens = builder.add(
-        "tokenize",
-        arm.name,
-        {"views": list(recipe.views)},
-        {"dataset": prepare, "tokenizer": fit},
-        label=arm.tokenizer,
-        units=pretrained_on * len(recipe.views),
-        cost_hint=TOKEN_FLOPS.get(parse(arm.tokenizer).family, OTHER_FLOPS)
-        * recipe.student.image_size**2,
-    )
+    stored = prepare
+    if recipe.stored_size:
+        stored = _add_prepare(builder, arm.name, recipe.stored_size)
+    source = {"tokenizer": fit}
+    if recipe.crops != "online":
+        source = {"tokens": _add_tokens(builder, arm.name, arm.tokenizer, fit, stored)}
     return builder.add(
         "pretrain",
         arm.name,
         {"method": arm.method, "recipe": _recipe_params(recipe, arm.method), "seed": seed},
-        {"dataset": prepare, "tokens": tokens} | start,
+        {"dataset": stored} | source | start,
         label=f"seed {seed}",
         units=recipe.images_seen,
-        cost_hint=equal.flops_per_image(arm, recipe),
+        cost_hint=equal.flops_per_image(arm, recipe)
+        + (_token_flops(arm.tokenizer, recipe.student) if recipe.crops == "online" else 0.0),
     )
 
 
@@ -270,6 +258,42 @@ def _add_init(builder: _Builder, arm: Arm, init: Init, seed: int) -> str:
         cost_hint=student_flops(student),
         source=str(Path(init.file).expanduser().absolute()) if init.file else "",
     )
+
+
+def _add_prepare(builder: _Builder, arm: str, size: int) -> str:
+    return builder.add(
+        "prepare",
+        arm,
+        {"dataset": builder.data.identity, "size": size},
+        {},
+        units=builder.data.images,
+        cost_hint=size**2 * 100.0,
+        source=builder.data.source,
+    )
+
+
+def _add_tokens(builder: _Builder, arm: str, tokenizer: str, fit: str, stored: str) -> str:
+    """The token cache: every view, or the whole image alone where crops take their share of it."""
+    recipe = builder.preset.pretrain
+    views = ["identity"] if recipe.crops == "rois" else list(recipe.views)
+    params: dict[str, Any] = {"views": views}
+    if any(view not in PLAIN_VIEWS for view in views):
+        params["crop_scale"] = list(recipe.crop_scale)
+    if recipe.stored_size:
+        params["size"] = recipe.student.image_size
+    return builder.add(
+        "tokenize",
+        arm,
+        params,
+        {"dataset": stored, "tokenizer": fit},
+        label=tokenizer,
+        units=(builder.data.pool + builder.data.train) * len(views),
+        cost_hint=_token_flops(tokenizer, recipe.student),
+    )
+
+
+def _token_flops(tokenizer: str, student: Student) -> float:
+    return TOKEN_FLOPS.get(parse(tokenizer).family, OTHER_FLOPS) * student.image_size**2
 
 
 def _add_fit(builder: _Builder, arm: str, name: TokenizerName, seed: int, prepare: str) -> str:

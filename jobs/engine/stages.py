@@ -18,6 +18,7 @@ import torch
 from digpt import data as datasets
 from digpt.data.dataset import ImageDataset
 from digpt.data.prepared import load_prepared, pixels, prepare
+from digpt.data.views import WHOLE
 from digpt.errors import UserError, pick
 from digpt.evaluate.intervals import Interval, estimate
 from digpt.evaluate.metrics import METRICS
@@ -30,6 +31,7 @@ from digpt.recipe import Recipe, Student, Transfer
 from digpt.reporter import Reporter
 from digpt.tokenizers import fitting
 from digpt.tokenizers.cache import TokenCache, write
+from digpt.tokenizers.online import Online
 from digpt.transfer import Run, transfer
 from digpt.transfer.encoders import Encoder, frozen, recogniser, student
 from digpt.transfer.predictions import labelled
@@ -104,6 +106,8 @@ def tokenize_stage(
         rows,
         out_dir,
         views=tuple(params["views"]),
+        crop_scale=tuple(params.get("crop_scale", WHOLE)),
+        size=params.get("size"),
         device=device,
         reporter=reporter,
     )
@@ -127,13 +131,16 @@ def init_stage(
 def pretrain_stage(
     params: Params, inputs: Inputs, out_dir: Path, _: str, device: torch.device, reporter: Reporter
 ) -> dict[str, Any]:
-    """One student pretrained on the cached tokens; resumes from `out_dir` where it was stopped."""
+    """One student pretrained on cached tokens, or with the tokenizer in every step; resumes from
+    `out_dir` where it was stopped."""
     dataset = load_prepared(inputs["dataset"])
     rows = dataset.indices("pool", "train")
+    recipe = recipe_from(params["recipe"])
+    tokens = _tokens(inputs, dataset, rows, recipe, device, reporter)
     result = pretrain(
         pixels(dataset),
-        TokenCache.open(inputs["tokens"]),
-        recipe_from(params["recipe"]),
+        tokens,
+        recipe,
         rows=rows,
         method=params["method"],
         seed=params["seed"],
@@ -142,13 +149,35 @@ def pretrain_stage(
         reporter=reporter,
         init=load_encoder(inputs["init"] / "encoder") if "init" in inputs else None,
     )
+    teacher_flops = tokens.flops_per_image if isinstance(tokens, Online) else 0.0
     return {
         "steps": result.steps,
         "images_seen": result.images_seen,
         "images_per_second": result.images_per_second,
         "flops_per_image": result.flops_per_image,
-        "flops": result.flops_per_image * result.images_seen,
+        "flops": (result.flops_per_image + teacher_flops) * result.images_seen,
     }
+
+
+def _tokens(
+    inputs: Inputs,
+    dataset: ImageDataset,
+    rows: np.ndarray,
+    recipe: Recipe,
+    device: torch.device,
+    reporter: Reporter,
+) -> TokenCache | Online:
+    """What the pretraining predicts: the cache, or the tokenizer itself for online crops."""
+    if "tokens" in inputs:
+        return TokenCache.open(inputs["tokens"])
+    return Online(
+        fitting.load(inputs["tokenizer"]),
+        pixels(dataset),
+        rows,
+        size=recipe.student.image_size,
+        device=device,
+        reporter=reporter,
+    )
 
 
 def transfer_stage(protocol: str) -> StageFunction:

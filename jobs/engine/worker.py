@@ -140,6 +140,8 @@ class Worker:
         except Cancelled:
             return {"state": "cancelled", "error": None}
         except UserError as error:
+            if error.code == "damaged-cache":  # whoever retries finds it gone and makes it anew
+                artifacts.remove(run.task.inputs["tokens"])
             return {"state": "failed", "error": error_facts(error)}
         except OSError as error:
             if error.errno in FULL:

@@ -33,6 +33,7 @@ class FakeTokens:
     """Tokens in memory; those of the flipped view are the mirrored grid."""
 
     views = ("identity", "flip")
+    crop_scale = (1.0, 1.0)
 
     def __init__(self, count: int = 40, codes: int | None = None, has_global: bool = True) -> None:
         rng = np.random.default_rng(0)
@@ -295,7 +296,11 @@ def test_precision_follows_the_device() -> None:
     ("change", "message"),
     [
         ({"student": replace(STUDENT, image_size=16)}, "reads uint8"),
-        ({"views": ("identity", "rotate")}, "'rotate' is not in the token cache"),
+        ({"views": ("identity", "rotate")}, "Unknown view 'rotate'"),
+        ({"views": ("crop1",), "crop_scale": (0.2, 1.0)}, "'crop1' is not in the token cache"),
+        ({"crops": "online"}, "give the tokenizer itself"),
+        ({"crops": "rios"}, "Did you mean 'rois'"),
+        ({"crops": "rois", "views": ("crop1",), "crop_scale": (0.2, 1.0)}, "cached crops only"),
         ({"target_norm": "minmax"}, "Available: none, standardise, whiten"),
         ({"precision": "half"}, "Unknown precision"),
     ],

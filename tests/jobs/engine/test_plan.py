@@ -163,3 +163,31 @@ def test_equal_flops_become_a_number_of_images_that_is_in_the_key():
             if s.kind == "pretrain"]  # fmt: skip
     assert max(work) / min(work) < 1.05
     assert all(n % 64 == 0 for n in equal)
+
+
+def test_rois_cache_the_whole_image_only_and_online_crops_cache_nothing():
+    def tokens(**recipe: object) -> list[dict[str, object]]:
+        plan = plan_of(pretrain=recipe)
+        return [dict(s.params) for s in plan.of_arm("digpt × random") if s.kind == "tokenize"]
+
+    crops = {"crop_scale": [0.2, 1.0]}
+    assert tokens() == [{"views": ["identity", "flip"]}]
+    assert tokens(crops="rois", **crops) == [{"views": ["identity"]}]
+    assert tokens(views=["identity", "crop1"], **crops) == [
+        {"views": ["identity", "crop1"], "crop_scale": [0.2, 1.0]}
+    ]
+    assert tokens(crops="online", **crops) == []
+    online = plan_of(pretrain={"crops": "online", **crops}).of_arm("digpt × random")
+    pretrain = next(s for s in online if s.kind == "pretrain")
+    assert set(pretrain.inputs) == {"dataset", "tokenizer"}
+
+
+def test_images_kept_larger_than_the_student_are_prepared_apart():
+    plan = plan_of(pretrain={"crops": "rois", "crop_scale": [0.2, 1.0], "stored_size": 48})
+    sizes = {s.params["size"]: s.key for s in plan.stages if s.kind == "prepare"}
+    assert set(sizes) == {32, 48}
+    for stage in plan.stages:
+        if stage.kind in ("tokenize", "pretrain"):
+            assert stage.inputs["dataset"] == sizes[48]
+        elif "dataset" in stage.inputs:
+            assert stage.inputs["dataset"] == sizes[32]

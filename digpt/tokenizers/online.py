@@ -1,0 +1,73 @@
+"""Tokens made when they are asked for: a tokenizer in every step, as D-iGPT was published.
+
+The same contract as a token cache, for crops that no cache holds. B images, D token width.
+"""
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from digpt.data.views import PLAIN, WHOLE, Views
+from digpt.reporter import Reporter
+from digpt.tokenizers.base import Tokenizer
+from digpt.tokenizers.cache import Sums, encode, stored
+
+SAMPLE = 2048  # images whose tokens give the statistics
+BATCH = 256
+
+
+class Online:
+    """A tokenizer over the images `images[rows]` (uint8, (M, S, S, 3)), read at `size`."""
+
+    views = PLAIN
+    crop_scale = WHOLE
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        images: np.ndarray,
+        rows: np.ndarray,
+        *,
+        size: int,
+        device: torch.device,
+        reporter: Reporter,
+    ) -> None:
+        self.tokenizer, self.images, self.rows = tokenizer.to(device), images, rows
+        self.dim = tokenizer.dim
+        self.codes = tokenizer.dim if tokenizer.is_discrete else None
+        self.device = device
+        self._views = Views(PLAIN, len(rows), WHOLE, size)
+        one = np.zeros(1, np.int64)  # one image, to know the shapes
+        with FlopCounterMode(display=False) as counter:
+            tokens = encode(tokenizer, self._views.see(images[rows[one]], one, one), device)
+        self.flops_per_image = float(counter.get_total_flops())  # of the tokenizer alone
+        self.grid_size = (tokens.patches.shape[1], tokens.patches.shape[2])
+        self.has_global = tokens.global_token is not None
+        statistics = self._statistics(reporter)
+        self.mean, self.std = statistics["mean"], statistics["std"]
+        self.global_mean = statistics.get("global_mean")
+        self.global_std = statistics.get("global_std")
+
+    def read(self, rows: np.ndarray, views: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Tokens of whole images, as a cache would give them."""
+        return self.encode(self._views.see(self.images[self.rows[rows]], rows, views))
+
+    def encode(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Tokens (B, h, w, D), or codes (B, h, w), and global tokens (B, D) of uint8 images
+        (B, s, s, 3), in the numbers that a cache keeps."""
+        tokens = encode(self.tokenizer, images, self.device)
+        shared = None if tokens.global_token is None else stored(tokens.global_token, None)
+        return stored(tokens.patches, self.codes), shared
+
+    def _statistics(self, reporter: Reporter) -> dict[str, np.ndarray]:
+        """Mean and deviation of each channel over a sample of images and their mirrors."""
+        count = len(self.rows)
+        sample = np.unique(np.linspace(0, count - 1, min(SAMPLE, count)).astype(np.int64))
+        sums = Sums()
+        for start in range(0, len(sample), BATCH):
+            reporter.check()
+            few = sample[start : start + BATCH]
+            for view in range(len(PLAIN)):
+                seen = self._views.see(self.images[self.rows[few]], few, np.full(len(few), view))
+                sums.count(encode(self.tokenizer, seen, self.device))
+        return sums.statistics()
