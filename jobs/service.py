@@ -650,6 +650,8 @@ class PilotService:
             check_classes(case, self.dataset(spec.dataset.name, spec.dataset.version).classes)
         digests = weights.digests(spec)
         weights.check_inits(spec)
+        if not self.settings.ray_address:  # the workers of a cluster may have what we have not
+            weights.check_published(spec)
         return make_plan(
             spec,
             data,

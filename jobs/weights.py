@@ -1,4 +1,4 @@
-"""Weights files that a spec names: their content belongs in the stage key."""
+"""Weights that a spec names: whether they can be had, and what is in their files."""
 
 import hashlib
 from functools import lru_cache
@@ -7,7 +7,7 @@ from pathlib import Path
 from digpt.errors import UserError
 from digpt.init import Init
 from digpt.recipe import Student
-from digpt.tokenizers.names import parse
+from digpt.tokenizers.names import TokenizerName, parse
 from jobs.spec import PilotSpec
 
 
@@ -30,6 +30,22 @@ def check_inits(spec: PilotSpec) -> None:
     for init in inits(spec):
         if init.file:
             _check_file(init, spec.resolved.pretrain.student, _state_of(init.file))
+
+
+def check_published(spec: PilotSpec) -> None:
+    """Raise `UserError` if a published model is unknown or this machine cannot have its weights."""
+    named = {arm.tokenizer for arm in spec.arms if arm.tokenizer}
+    named |= {i.text for i in inits(spec) if i.family in ("clip", "timm")}  # of one grammar
+    published = sorted(name for name in named if _is_published(parse(name)))
+    if published:
+        from digpt.tokenizers import fitting  # noqa: PLC0415 - torch, open_clip, timm: seconds
+
+        for name in published:
+            fitting.check(name)
+
+
+def _is_published(name: TokenizerName) -> bool:
+    return name.facts.needs_weights or (name.base is not None and _is_published(name.base))
 
 
 def check_unchanged(path: Path, digest: str) -> None:

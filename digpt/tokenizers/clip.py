@@ -17,6 +17,7 @@ from digpt.tokenizers.names import is_file
 from digpt.tokenizers.published import Pretrained, seeded_build, trunk_tokens, whole_image
 from digpt.tokenizers.weights import (
     UNREADABLE,
+    can_be_had,
     existing,
     split_argument,
     unfit,
@@ -68,6 +69,29 @@ class Clip(Pretrained):
 
 def load_clip(name: str, argument: str) -> Clip:
     """The tokenizer of `model@tag` or `model@file`."""
+    model, weights = _checked(name, argument)
+    if is_file(weights):
+        loaded = _from_file(name, model, str(existing(weights, name)))
+    else:
+        loaded = _from_tag(name, model, weights)
+    return _made(name, model, loaded, _preprocessing(model, weights))
+
+
+def check_clip(name: str, argument: str) -> None:
+    """Raise a UserError where `load_clip` could only fail; nothing is loaded or downloaded."""
+    import open_clip  # noqa: PLC0415 - optional, seconds
+
+    model, weights = _checked(name, argument)
+    if is_file(weights):
+        existing(weights, name)
+        return
+    repository = open_clip.get_pretrained_cfg(model, weights).get("hf_hub", "").rpartition("/")[0]
+    if repository and not can_be_had(repository):
+        raise _unreachable(name, model, weights)
+
+
+def _checked(name: str, argument: str) -> tuple[str, str]:
+    """Model, and tag or file, as far as names can be checked."""
     model, weights = split_argument(argument)
     tags = _tags(model)
     if not weights:
@@ -78,11 +102,9 @@ def load_clip(name: str, argument: str) -> Clip:
             code="no-weights",
             field="tokenizer",
         )
-    if is_file(weights):
-        loaded = _from_file(name, model, str(existing(weights, name)))
-    else:
-        loaded = _from_tag(name, model, weights)
-    return _made(name, model, loaded, _preprocessing(model, weights))
+    if not is_file(weights):
+        _check_tag(model, weights)
+    return model, weights
 
 
 def tower(name: str, model: str, weights: str) -> tuple[Any, dict[str, Any]]:
@@ -142,6 +164,12 @@ def _tags(model: str) -> list[str]:
     return open_clip.list_pretrained_tags_by_model(_known_model(model))
 
 
+def _check_tag(model: str, tag: str) -> None:
+    if tag not in (tags := _tags(model)):
+        listing = f"open_clip.list_pretrained_tags_by_model({model!r})"
+        raise unknown(f"pretrained tag of {model}", tag, tags, listing)
+
+
 def _preprocessing(model: str, weights: str) -> dict[str, Any]:
     """Mean, deviation and activation that a tag's weights were trained with, else open_clip's own.
 
@@ -170,18 +198,23 @@ def _from_file(name: str, model: str, path: str) -> Any:
 def _from_tag(name: str, model: str, tag: str) -> Any:
     import open_clip  # noqa: PLC0415 - optional, seconds
 
-    if tag not in (tags := _tags(model)):
-        listing = f"open_clip.list_pretrained_tags_by_model({model!r})"
-        raise unknown(f"pretrained tag of {model}", tag, tags, listing)
+    _check_tag(model, tag)
     facts = open_clip.get_pretrained_cfg(model, tag)
     try:
         made = open_clip.create_model(
             model, pretrained=tag, force_quick_gelu=bool(facts.get("quick_gelu"))
         )
     except (RuntimeError, OSError) as error:
-        file = f"{tag} of {facts.get('hf_hub') or facts.get('url') or model}".rstrip("/")
-        raise unreachable(name, file, f"clip:{model}@/path/to/weights.safetensors") from error
+        raise _unreachable(name, model, tag) from error
     return made.visual
+
+
+def _unreachable(name: str, model: str, tag: str) -> UserError:
+    import open_clip  # noqa: PLC0415 - optional, seconds
+
+    facts = open_clip.get_pretrained_cfg(model, tag)
+    file = f"{tag} of {facts.get('hf_hub') or facts.get('url') or model}".rstrip("/")
+    return unreachable(name, file, f"clip:{model}@/path/to/weights.safetensors")
 
 
 def _untrained(model: str, quick_gelu: bool) -> Any:

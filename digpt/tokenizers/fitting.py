@@ -20,14 +20,14 @@ from digpt.errors import UserError, pick
 from digpt.reporter import Reporter
 from digpt.tokenizers import domain_clip
 from digpt.tokenizers.base import Tokenizer
-from digpt.tokenizers.clip import Clip, load_clip, untrained_clip
+from digpt.tokenizers.clip import Clip, check_clip, load_clip, untrained_clip
 from digpt.tokenizers.codebook import Codebook, sample_size
 from digpt.tokenizers.filters import Filters
 from digpt.tokenizers.hog import Hog
 from digpt.tokenizers.names import TokenizerName, parse
 from digpt.tokenizers.pixels import Pixels
 from digpt.tokenizers.recogniser import Recogniser, initialise
-from digpt.tokenizers.timm import Timm, load_timm, untrained_timm
+from digpt.tokenizers.timm import Timm, check_timm, load_timm, untrained_timm
 
 BATCH = 256
 MOST_IMAGES = 4_000  # for statistics: more do not move principal components
@@ -83,6 +83,17 @@ def fit(
         reporter=reporter,
     )
     return pick(BUILDERS, parsed.family, "tokenizer")(task).eval()
+
+
+def check(name: str) -> None:
+    """Raise a UserError where `fit` could only fail: an unknown model, or weights that cannot be
+    had. Nothing is downloaded."""
+    checks: Mapping[str, Callable[[str, str], None]] = {"clip": check_clip, "timm": check_timm}
+    part: TokenizerName | None = parse(name)
+    while part is not None and part.family != "random":
+        if part.family in checks:
+            checks[part.family](part.canonical, part.argument or "")
+        part = part.base
 
 
 def save(tokenizer: Tokenizer, folder: Path) -> None:

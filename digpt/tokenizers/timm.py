@@ -3,15 +3,18 @@
 B images, h × w grid, D width.
 """
 
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
+from digpt.errors import UserError
 from digpt.tokenizers.base import Tokens
 from digpt.tokenizers.names import is_file
 from digpt.tokenizers.published import Pretrained, seeded_build, trunk_tokens
 from digpt.tokenizers.weights import (
     UNREADABLE,
+    can_be_had,
     existing,
     read_weights,
     split_argument,
@@ -51,19 +54,34 @@ class Timm(Pretrained):
 
 def load_timm(name: str, argument: str) -> Timm:
     """The tokenizer of `model` (its published weights) or `model@file`."""
-    model, weights = split_argument(argument)
-    check_model(model)
-    if not weights:
+    model, path = _checked(name, argument)
+    if path is None:
         return Timm(name=name, model=model, network=published(name, model))
-    if not is_file(weights):
-        raise unfit(name, weights, ValueError("not a path; in timm a tag belongs to the name"))
-    path = existing(weights, name)
     network = create(model)
     try:
         network.load_state_dict(without_classifier(read_weights(path), network))
     except UNREADABLE as error:
         raise unfit(name, str(path), error) from error
     return Timm(name=name, model=model, network=network)
+
+
+def check_timm(name: str, argument: str) -> None:
+    """Raise a UserError where `load_timm` could only fail; nothing is loaded or downloaded."""
+    model, path = _checked(name, argument)
+    repository = _repository(model)
+    if path is None and repository and not can_be_had(repository):
+        raise _unreachable(name, model)
+
+
+def _checked(name: str, argument: str) -> tuple[str, Path | None]:
+    """Model, and the file of its weights where one is named."""
+    model, weights = split_argument(argument)
+    check_model(model)
+    if not weights:
+        return model, None
+    if not is_file(weights):
+        raise unfit(name, weights, ValueError("not a path; in timm a tag belongs to the name"))
+    return model, existing(weights, name)
 
 
 def untrained_timm(name: str, argument: str, seed: int) -> Timm:
@@ -97,9 +115,20 @@ def published(name: str, model: str) -> nn.Module:
     try:
         return timm.create_model(model, pretrained=True, num_classes=0)
     except (OSError, HfHubHTTPError) as error:  # LocalEntryNotFoundError is a FileNotFoundError
-        found = timm.get_pretrained_cfg(model)
-        file = f"model.safetensors of {(found and found.hf_hub_id) or model}"
-        raise unreachable(name, file, f"timm:{model}@/path/to/model.safetensors") from error
+        raise _unreachable(name, model) from error
+
+
+def _unreachable(name: str, model: str) -> UserError:
+    file = f"model.safetensors of {_repository(model) or model}"
+    return unreachable(name, file, f"timm:{model}@/path/to/model.safetensors")
+
+
+def _repository(model: str) -> str:
+    """The hub repository of a model's published weights; "" where timm names none."""
+    import timm  # noqa: PLC0415 - optional, seconds
+
+    found = timm.get_pretrained_cfg(model)
+    return (found and found.hf_hub_id) or ""
 
 
 def check_model(model: str) -> None:

@@ -1,5 +1,6 @@
 """Where published weights come from, and what to say when they cannot be had."""
 
+import urllib.request
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,7 +12,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from digpt.errors import UserError
+from digpt.tokenizers.names import SUFFIXES
 
+ASK_SECONDS = 5.0  # for the hub's answer whether it is there at all
 FEW = 12  # names that an error still lists in full
 # What reading a file of something else raises, or weights of another model.
 UNREADABLE = (
@@ -72,6 +75,23 @@ def unknown(kind: str, name: str, known: Sequence[str], listing: str) -> UserErr
         name=name,
         near=near,
     )
+
+
+def can_be_had(repository: str) -> bool:
+    """Whether weights of this hub repository are in the local cache, or the hub offers them now."""
+    from huggingface_hub import constants  # noqa: PLC0415 - only known where weights are loaded
+
+    cached = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+    if any(file.suffix in SUFFIXES for file in cached.glob("snapshots/*/*")):
+        return True
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        address = f"{constants.ENDPOINT}/api/models/{repository}"
+        urllib.request.urlopen(address, timeout=ASK_SECONDS).close()
+    except OSError:  # no network, no such repository, or one that asks for a sign-in
+        return False
+    return True
 
 
 def unreachable(user: str, file: str, example: str) -> UserError:

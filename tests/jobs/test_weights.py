@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from digpt.errors import UserError
+from jobs.service import PilotService
+from jobs.settings import Settings
 from jobs.spec import PilotSpec, load_spec
 from jobs.weights import digests
 
@@ -24,3 +26,19 @@ def test_the_content_of_a_weights_file_is_what_counts(tmp_path: Path):
 def test_a_missing_weights_file_is_refused_when_it_is_planned(tmp_path: Path):
     with pytest.raises(UserError, match="cannot be read"):
         digests(spec_with(tmp_path / "absent.pt"))
+
+
+def test_weights_that_cannot_be_had_are_refused_before_anything_is_stored(tmp_path: Path):
+    arms = [{"method": "frozen", "tokenizer": "clip:ViT-B-32@laion2b_s34b_b79k"}]
+    spec = load_spec({"name": "p", "dataset": {"name": "digits"}, "arms": arms})
+    service = PilotService(Settings(home=tmp_path / "home"))
+    with pytest.raises(UserError, match="could not be downloaded"):
+        service.submit(spec, start=False)
+    assert service.pilots().total == 0
+
+
+def test_a_cluster_may_have_weights_that_this_machine_has_not(tmp_path: Path):
+    arms = [{"method": "frozen", "tokenizer": "clip:ViT-B-32@laion2b_s34b_b79k"}]
+    spec = load_spec({"name": "p", "dataset": {"name": "digits"}, "arms": arms})
+    service = PilotService(Settings(home=tmp_path / "home", ray_address="there:6379"))
+    assert service.pilot(service.submit(spec, start=False)).card.name == "p"

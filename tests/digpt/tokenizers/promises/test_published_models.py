@@ -190,3 +190,34 @@ def test_a_file_of_something_else_is_refused(network, file, shelf, fit, dataset)
     (shelf / "junk.pt").write_bytes(b"these are no weights")
     with pytest.raises(UserError, match="does not hold weights"):
         fit(f"{network}@{shelf / file}", dataset)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("clip:ViT-B-33@openai", "Did you mean 'ViT-B-32"),
+        ("clip:ViT-B-32@laion2b", "Did you mean 'laion2b_"),
+        ("clip:ViT-B-32@laion2b_s34b_b79k", "could not be downloaded"),
+        ("timm:vit_small_patch14_dinov2.lvd142m", "could not be downloaded"),
+        ("codebook:64(timm:resnet1)", "Did you mean 'resnet1"),
+        ("clip:ViT-B-32@/nowhere/file.pt", "there is no file"),
+    ],
+)
+def test_what_could_only_fail_is_known_beforehand(name, said, offline):
+    with pytest.raises(UserError, match=said):
+        fitting.check(name)
+
+
+@pytest.mark.parametrize("name", ["filters", "random(clip:ViT-B-32)", "codebook:64(pixels)"])
+def test_what_needs_no_weights_passes(name, offline):
+    fitting.check(name)
+
+
+def test_weights_in_the_cache_are_enough(tmp_path, monkeypatch, offline):
+    from huggingface_hub import constants  # noqa: PLC0415 - comes with timm
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    cached = tmp_path / "models--timm--vit_small_patch14_dinov2.lvd142m" / "snapshots" / "1"
+    cached.mkdir(parents=True)
+    (cached / "model.safetensors").touch()
+    fitting.check("timm:vit_small_patch14_dinov2.lvd142m")
