@@ -28,6 +28,7 @@ def test_a_missing_weights_file_is_refused_when_it_is_planned(tmp_path: Path):
         digests(spec_with(tmp_path / "absent.pt"))
 
 
+@pytest.mark.slow  # imports open_clip and timm
 def test_weights_that_cannot_be_had_are_refused_before_anything_is_stored(tmp_path: Path):
     arms = [{"method": "frozen", "tokenizer": "clip:ViT-B-32@laion2b_s34b_b79k"}]
     spec = load_spec({"name": "p", "dataset": {"name": "digits"}, "arms": arms})
