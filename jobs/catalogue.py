@@ -2,15 +2,17 @@
 
 import hashlib
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from digpt import data
-from digpt.data.card import card, thumbnails
+from digpt.data.card import card, png, thumbnails
 from digpt.data.dataset import ImageDataset
 from digpt.data.importers import Problem, read
 from digpt.data.stored import open_dataset, store_dataset
@@ -20,7 +22,7 @@ from jobs.engine.plan import DatasetFacts
 from jobs.settings import Settings
 from jobs.spec import DatasetRef
 from jobs.store import Store
-from jobs.views import DatasetView
+from jobs.views import DatasetVersion, DatasetView
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +77,43 @@ class Catalogue:
             task=content["task"],
         )
 
+    def open(self, ref: DatasetRef, reporter: Reporter) -> ImageDataset:
+        """The dataset itself; a built-in one is drawn anew."""
+        if ref.name in data.BUILTIN:
+            _check_builtin(ref)
+            options = {"n": ref.images} if ref.images else {}
+            return data.builtin(ref.name, **options, reporter=reporter)
+        return open_dataset(Path(self._folder(ref)))
+
+    def versions(self, name: str) -> list[DatasetVersion]:
+        """The versions of an added dataset, newest first; a built-in set has none."""
+        if name in data.BUILTIN:
+            return []
+        self._record(DatasetRef(name=name))  # or a sentence that names those there are
+        pilots = self._store.pilots_by_version(name)
+        return [
+            DatasetVersion(
+                version=r.version,
+                fingerprint=r.fingerprint,
+                created_at=datetime.fromtimestamp(r.created_at, UTC),
+                images=r.card["images"],
+                pilots=tuple(pilots.get(r.version, ())),
+            )
+            for r in self._store.datasets(name)
+        ]
+
+    def pictures(self, name: str, files: Sequence[str], size: int = 96) -> dict[str, bytes]:
+        """PNG of the named images, those that can be read."""
+        if name in data.BUILTIN:  # drawing thousands for a few would take seconds
+            return {}
+        dataset = open_dataset(Path(self._folder(DatasetRef(name=name))))
+        rows = {str(i): row for row, i in enumerate(dataset.ids)}
+        found = {}
+        for file in files:
+            with suppress(UserError, KeyError):
+                found[file] = png(dataset.images.load([rows[file]], size)[0])
+        return found
+
     def thumbnails(self, name: str, n: int = 24) -> list[tuple[str, bytes]]:
         """(class, PNG) of some images; a built-in set draws a small sample of itself."""
         if name in data.BUILTIN:
@@ -89,14 +128,21 @@ class Catalogue:
         task: str,
         dry_run: bool,
         skip_bad: bool,
+        origin: str = "",
+        licence: str = "",
         reporter: Reporter | None = None,
     ) -> ImportResult:
-        """Read a source; store it as the next version of `name` unless something is wrong."""
+        """Read a source; store it as the next version of `name` unless something is wrong.
+
+        `origin` and `licence` are what a person knows of the images; else what the source tells.
+        """
         _check_name(name)
         found = read(source, name=name, task=task, skip_bad=skip_bad, reporter=reporter or Quiet())
         version = None
         if found.dataset is not None and not dry_run:
-            version = self._keep(found.dataset, reporter or Quiet())
+            about = {"source": origin, "licence": licence}
+            told = replace(found.dataset, **{k: v for k, v in about.items() if v})
+            version = self._keep(told, reporter or Quiet())
         return ImportResult(
             dataset=name if version else None,
             version=version,
@@ -150,7 +196,7 @@ class Catalogue:
 
     def _builtin_card(self, name: str, images: int | None = None) -> Mapping[str, Any]:
         """The card of a built-in set, made once for each home: drawing its facts takes seconds."""
-        key, code = f"card:{name}:{images or 'default'}", _data_code()
+        key, code = f"card:{name}:{images or 'default'}", data_code()
         kept = self._store.get_value(key)
         if kept is None or kept["code"] != code:
             card = data.describe(name, **({"n": images} if images else {}))
@@ -177,7 +223,7 @@ class Catalogue:
 
 
 @cache
-def _data_code() -> str:
+def data_code() -> str:
     """Changes when the code that makes the built-in sets does."""
     digest = hashlib.sha256()
     for path in sorted(Path(data.__file__).parent.glob("*.py")):

@@ -8,7 +8,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from importlib.resources import as_file, files
@@ -29,6 +29,7 @@ from jobs.store.records import ArmRecord, NewPilot, PilotRecord, PilotStage
 from jobs.views import (
     Cluster,
     Curve,
+    DatasetVersion,
     DatasetView,
     EstimateView,
     LogLine,
@@ -44,6 +45,8 @@ from jobs.views import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from digpt.data.difference import Difference
+    from digpt.data.health import Health
     from jobs.catalogue import Catalogue, ImportResult
     from jobs.compare import ArmResults
     from jobs.computing import ComputeView, Wish
@@ -87,11 +90,20 @@ class PilotService:
         task: str = "classification",
         dry_run: bool = False,
         skip_bad: bool = False,
+        origin: str = "",
+        licence: str = "",
         reporter: Reporter | None = None,
     ) -> "ImportResult":
         """Read a folder, table or archive; nothing is stored on a dry run or an error."""
         found = self._catalogue.add(
-            source, name=name, task=task, dry_run=dry_run, skip_bad=skip_bad, reporter=reporter
+            source,
+            name=name,
+            task=task,
+            dry_run=dry_run,
+            skip_bad=skip_bad,
+            origin=origin,
+            licence=licence,
+            reporter=reporter,
         )
         if found.dataset:
             self._store.audit("local", "import dataset", found.dataset, {"source": str(source)})
@@ -100,6 +112,53 @@ class PilotService:
     def remove_dataset(self, name: str) -> None:
         self._catalogue.remove(name)
         self._store.audit("local", "remove dataset", name)
+
+    def dataset_versions(self, name: str) -> list[DatasetVersion]:
+        """The imports under a name, newest first, and the pilots that used each."""
+        return self._catalogue.versions(name)
+
+    def dataset_difference(
+        self, name: str, before: int, after: int, reporter: Reporter | None = None
+    ) -> "Difference":
+        """What changed from one version of a dataset to another."""
+        from digpt.data.difference import difference  # noqa: PLC0415 - start-up time
+
+        told = reporter or Quiet()
+        first, second = (
+            self._catalogue.open(DatasetRef(name=name, version=v), told) for v in (before, after)
+        )
+        return difference(first, second, reporter=told)
+
+    def health(
+        self, name: str, version: int | None = None, reporter: Reporter | None = None
+    ) -> "Health":
+        """Duplicates, leaks, bad pictures and doubtful labels; looked for once for each version."""
+        from jobs.health import health  # noqa: PLC0415 - torch
+
+        known = self.known_health(name, version)
+        if known is not None:
+            return known
+        told = reporter or Quiet()
+        data = self._catalogue.open(DatasetRef(name=name, version=version), told)
+        found = health(data, told)
+        self._store.set_value(self._health_key(name, version), asdict(found))
+        return found
+
+    def known_health(self, name: str, version: int | None = None) -> "Health | None":
+        """The health of a dataset that was looked at before."""
+        from digpt.data.health import from_json  # noqa: PLC0415 - start-up time
+
+        kept = self._store.get_value(self._health_key(name, version))
+        return from_json(kept) if kept else None
+
+    def pictures(self, name: str, files: Sequence[str]) -> dict[str, bytes]:
+        """PNG of the named images of a dataset; empty for built-in sets."""
+        return self._catalogue.pictures(name, files)
+
+    def _health_key(self, name: str, version: int | None) -> str:
+        from jobs.catalogue import data_code  # noqa: PLC0415 - start-up time
+
+        return f"health:{self.dataset(name, version).fingerprint}:{data_code()}"
 
     def tokenizers(self, dataset: str | None = None) -> list[TokenizerView]:
         """Families that need nothing, and how the others are named; readiness for a dataset."""

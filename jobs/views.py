@@ -50,6 +50,17 @@ class DatasetView:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetVersion:
+    """One import under a name. It never changes; pilots say which one they used."""
+
+    version: int
+    fingerprint: str
+    created_at: datetime
+    images: int
+    pilots: tuple[str, ...]  # ids, newest first
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TokenizerView:
     name: str  # registry form, e.g. "domain-clip"
     family: str

@@ -1,5 +1,6 @@
 """`digpt data`: what images there are, and how new ones come in."""
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,13 +18,23 @@ from dashboard.cli.common import (
     table,
 )
 from dashboard.cli.progress import TerminalReporter
+from dashboard.findings import finding_text, fix_text, health_text
+from dashboard.text import Viewer
+from digpt.errors import UserError
 
 if TYPE_CHECKING:
-    from digpt.data.importers import Problem
+    from collections.abc import Sequence
 
-app = typer.Typer(help="Datasets: list, add, check, show, remove.", no_args_is_help=True)
+    from digpt.data.importers import Problem
+    from jobs.views import DatasetVersion
+
+app = typer.Typer(
+    help="Datasets: list, add, check, show, health, diff, remove.", no_args_is_help=True
+)
+SHOWN = 10  # files of a finding at the terminal
 
 Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
+Version = Annotated[int | None, typer.Option("--version", help="Default: the newest.")]
 Source = Annotated[Path, typer.Argument(help="Folder, archive, table, COCO json or YOLO yaml.")]
 Task = Annotated[
     str, typer.Option("--task", help="classification, detection (boxes) or segmentation (masks).")
@@ -50,6 +61,8 @@ def add(
     task: Task = "classification",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report problems.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad items out.")] = False,
+    origin: Annotated[str, typer.Option("--origin", help="Where the images come from.")] = "",
+    licence: Annotated[str, typer.Option("--licence", help="Their licence or owner.")] = "",
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -60,6 +73,8 @@ def add(
         task=task,
         dry_run=dry_run,
         skip_bad=skip_bad,
+        origin=origin,
+        licence=licence,
         reporter=TerminalReporter("reading images"),
     )
     errors = [p for p in result.problems if p.severity == "error"]
@@ -96,9 +111,9 @@ def check(
 
 @app.command("show")
 @command
-def show(name: Name, home: Home = None, as_json: Json = False) -> None:
+def show(name: Name, version: Version = None, home: Home = None, as_json: Json = False) -> None:
     """Counts, splits, licence and notes of one dataset."""
-    view = open_service(home).dataset(name)
+    view = open_service(home).dataset(name, version)
     if as_json:
         emit(view)
         return
@@ -112,6 +127,65 @@ def show(name: Name, home: Home = None, as_json: Json = False) -> None:
     table(("split", "class", "images"), rows)
     for note in (*view.notes, *view.warnings):
         print(f"- {note}")
+
+
+@app.command("health")
+@command
+def health(name: Name, version: Version = None, home: Home = None, as_json: Json = False) -> None:
+    """Duplicates, leaks across splits, bad pictures, doubtful labels, balance."""
+    found = open_service(home).health(name, version, TerminalReporter("looking at images"))
+    if as_json:
+        emit({"dataset": name, "worst": found.worst()} | plain(found))
+        return
+    me = Viewer("en")
+    print(f"{name}: {health_text(found, me)}")
+    for finding in found.findings:
+        print(f"\n{finding.severity}: {finding_text(finding, me)} {fix_text(finding, me)}")
+        for file, remark in list(zip_longest(finding.files, finding.remarks, fillvalue=""))[:SHOWN]:
+            print(f"  {file}{f'  ({remark})' if remark else ''}")
+        if len(finding.files) > SHOWN:
+            print(f"  and {finding.count - SHOWN} more; --json lists up to {len(finding.files)}")
+
+
+@app.command("diff")
+@command
+def diff(
+    name: Name,
+    before: Annotated[int | None, typer.Option("--from", help="Default: the one before.")] = None,
+    after: Annotated[int | None, typer.Option("--to", help="Default: the newest.")] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """What changed between two versions: images added, removed, altered; labels; splits."""
+    service = open_service(home)
+    first, second = _two_versions(service.dataset_versions(name), name, before, after)
+    found = service.dataset_difference(name, first, second, TerminalReporter("comparing images"))
+    if as_json:
+        emit({"dataset": name, "from": first, "to": second} | plain(found))
+        return
+    print(f"{name}: version {first} to {second}; {found.unchanged} images unchanged")
+    for word in ("added", "removed", "pictures", "labels", "splits"):
+        part = getattr(found, word)
+        print(f"{word}: {part.count}")
+        for file, remark in list(zip_longest(part.files, part.remarks, fillvalue=""))[:SHOWN]:
+            print(f"  {file}{f'  ({remark})' if remark else ''}")
+
+
+def _two_versions(
+    known: "Sequence[DatasetVersion]", name: str, before: int | None, after: int | None
+) -> tuple[int, int]:
+    """The two to compare; a sentence where there is only one."""
+    numbers = [v.version for v in known]
+    second = after or max(numbers, default=0)
+    first = before or max((n for n in numbers if n < second), default=0)
+    if not first or not second:
+        raise UserError(
+            f"Dataset {name!r} has no two versions to compare. Importing again under its name "
+            "makes another.",
+            code="one-version",
+            field="dataset",
+        )
+    return first, second
 
 
 @app.command("remove")

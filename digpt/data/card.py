@@ -64,7 +64,7 @@ def thumbnails(
     chosen = shuffled[np.lexsort((labels, turn))][:n]
     pixels = dataset.images.load(chosen, size)
     names = ["" if k == UNLABELLED else dataset.classes[k] for k in dataset.labels[chosen]]
-    return [(name, _png(image)) for name, image in zip(names, pixels, strict=True)]
+    return [(name, png(image)) for name, image in zip(names, pixels, strict=True)]
 
 
 def _warnings(dataset: ImageDataset) -> list[str]:
@@ -112,7 +112,8 @@ def _attribute_facts(column: np.ndarray) -> dict[str, Any]:
     return {"distinct": len(values), "values": top}
 
 
-def _png(image: np.ndarray) -> bytes:
+def png(image: np.ndarray) -> bytes:
+    """uint8 (h, w, 3) as a PNG file."""
     out = io.BytesIO()
     Image.fromarray(image).save(out, "PNG")
     return out.getvalue()

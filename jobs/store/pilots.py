@@ -209,6 +209,19 @@ class Pilots(Database):
         with self._reading() as connection:
             return many(connection, statement.order_by(Result.pilot_id, Result.arm), ResultRecord)
 
+    def pilots_by_version(self, dataset: str) -> dict[int, list[str]]:
+        """Version of a dataset -> ids of the pilots that used it, newest first."""
+        statement = (
+            select(Pilot.dataset_version, Pilot.id)
+            .where(Pilot.dataset == dataset, Pilot.dataset_version.is_not(None))
+            .order_by(Pilot.id.desc())
+        )
+        found: dict[int, list[str]] = {}
+        with self._reading() as connection:
+            for version, pilot_id in connection.execute(statement):
+                found.setdefault(version or 0, []).append(pilot_id)
+        return found
+
     def tallies(self, pilot_ids: Sequence[str]) -> list[Tally]:
         """Stages per pilot and state, with their work."""
         work = Stage.units * Stage.cost_hint

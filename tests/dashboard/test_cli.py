@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fakes import FakeService
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from dashboard.cli import app, common
@@ -307,3 +309,26 @@ def test_columns_line_up_with_japanese_words(capsys: pytest.CaptureFixture[str])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "名前    n"
     assert lines[2] == "abcdef  2"
+
+
+def test_health_names_the_copies_on_both_sides_and_diff_what_came(home: Path, tmp_path: Path):
+    source = tmp_path / "set"
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (2, 2, 12, 24, 24, 3), np.uint8)
+    pixels[1, 0, 0] = np.clip(pixels[0, 0, 0] * 0.95, 0, 255)  # a darker copy, in the test split
+    for s, split in enumerate(("train", "test")):
+        for c, label in enumerate(("good", "bad")):
+            (source / split / label).mkdir(parents=True)
+            for i, picture in enumerate(pixels[s, c]):
+                Image.fromarray(picture).save(source / split / label / f"{split[:2]}{i}.png")
+    assert digpt("data", "add", source, "--name", "parts", home=home).exit_code == 0
+    shown = digpt("data", "health", "parts", home=home)
+    assert shown.exit_code == 0, shown.output
+    assert "warning: 2 images look nearly the same" in shown.stdout
+    assert "test/good/te0.png" in shown.stdout
+    assert error_of(digpt("data", "diff", "parts", "--json", home=home))["code"] == "one-version"
+    (source / "test" / "bad" / "te3.png").unlink()
+    assert digpt("data", "add", source, "--name", "parts", home=home).exit_code == 0
+    found = json.loads(digpt("data", "diff", "parts", "--json", home=home).stdout)
+    assert (found["from"], found["to"]) == (1, 2)
+    assert found["removed"]["files"] == ["test/bad/te3.png"]

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.findings import finding_text
 from dashboard.text import LANGUAGES, Viewer, strings, text
+from digpt.data.health import CODES, Finding
 from digpt.errors import UserError
 from digpt.recipe import PRESETS
 from digpt.tokenizers.names import FAMILIES
@@ -73,3 +75,16 @@ def test_an_error_without_a_translation_is_shown_as_it_came():
     assert (
         Viewer("ja").error(UserError("Row 14 has no class.", code="odd")) == "Row 14 has no class."
     )
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_finding_has_a_sentence_and_what_to_do(code):
+    assert {f"health.{code}", f"health.{code}.fix"} <= set(strings("en"))
+
+
+def test_a_finding_is_written_with_its_facts():
+    facts = {"least": 20, "classes": {"dent": 3, **{f"c{i}": 1 for i in range(9)}}}
+    found = Finding(code="few-images", severity="warning", count=10, facts=facts)
+    words = finding_text(found, Viewer("en"))
+    assert words.startswith("Fewer than 20 training images of: dent (3), c0 (1)")
+    assert words.endswith("and 2 more.")

@@ -113,3 +113,41 @@ def test_a_dataset_without_labelled_test_images_is_refused(
     with pytest.raises(UserError, match="no labelled test images"):
         service.submit(load_spec(SPEC), start=False)
     assert service.pilots().total == 0
+
+
+def test_what_a_person_says_of_origin_and_licence_stands_in_the_card(
+    service: PilotService, tmp_path: Path
+):
+    source = photos(tmp_path / "photos")
+    service.import_dataset(source, name="parts", origin="line 2, camera B", licence="ours")
+    found = service.dataset("parts")
+    assert (found.source, found.licence) == ("line 2, camera B", "ours")
+
+
+def test_versions_say_which_pilots_used_them(service: PilotService, tmp_path: Path):
+    service.import_dataset(photos(tmp_path / "one"), name="parts")
+    pilot = service.submit(load_spec(SPEC), start=False)
+    service.import_dataset(photos(tmp_path / "two", classes="abc"), name="parts")
+    newest, first = service.dataset_versions("parts")
+    assert (newest.version, newest.pilots) == (2, ())
+    assert (first.version, first.pilots) == (1, (pilot,))
+    assert first.fingerprint != newest.fingerprint
+
+
+def test_the_difference_between_versions_names_what_came(service: PilotService, tmp_path: Path):
+    service.import_dataset(photos(tmp_path / "one"), name="parts")
+    service.import_dataset(photos(tmp_path / "two", classes="abc"), name="parts")
+    found = service.dataset_difference("parts", 1, 2)
+    assert (found.added.count, found.removed.count, found.pictures.count) == (20, 0, 0)
+    assert all(name.startswith("c/") for name in found.added.files)
+
+
+def test_health_is_looked_for_once_for_each_version(
+    service: PilotService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    service.import_dataset(photos(tmp_path / "one"), name="parts")
+    assert service.known_health("parts") is None
+    first = service.health("parts")
+    monkeypatch.setattr("jobs.health.health", lambda *_: pytest.fail("looked for again"))
+    assert service.health("parts") == service.known_health("parts") == first
+    assert "few-images" in {f.code for f in first.findings}

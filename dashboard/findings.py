@@ -1,0 +1,51 @@
+"""What was found about a dataset as sentences, for the page, the card and the command line."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dashboard.text import Viewer, has_text
+
+if TYPE_CHECKING:
+    from digpt.data.health import Finding, Health
+
+MOST_NAMED = 8  # classes or values in a sentence
+_SHARES = ("share", "accuracy")
+
+
+def finding_text(found: "Finding", me: Viewer) -> str:
+    """What is wrong, as a sentence."""
+    key = f"health.{found.code}"
+    if found.facts.get("accuracy", 0.0) is None and has_text(f"{key}.none"):
+        key = f"{key}.none"
+    facts = {name: _fact(name, value, me) for name, value in found.facts.items()}
+    return me.text(key, **({"count": me.number(found.count, "count")} | facts))
+
+
+def fix_text(found: "Finding", me: Viewer) -> str:
+    """What to do about it, as a sentence."""
+    return me.text(f"health.{found.code}.fix")
+
+
+def health_text(found: "Health", me: Viewer) -> str:
+    """How many findings of each severity, or that there are none."""
+    count = me.number(found.images, "count")
+    if not found.findings:
+        return me.text("health.none", count=count)
+    numbers = {
+        f"{severity}s": sum(f.severity == severity for f in found.findings)
+        for severity in ("error", "warning", "note")
+    }
+    return me.text("health.summary", count=count, **numbers)
+
+
+def _fact(name: str, value: Any, me: Viewer) -> str:
+    if isinstance(value, Mapping):
+        named = [f"{k} ({me.number(v, 'count')})" for k, v in list(value.items())[:MOST_NAMED]]
+        rest = len(value) - len(named)
+        comma = "、" if me.language == "ja" else ", "
+        return comma.join([*named, *([me.text("health.more", count=rest)] if rest else [])])
+    if isinstance(value, str) or value is None:
+        return value or "–"
+    if name == "strength":
+        return f"{value:.2f}"
+    return me.number(value, "accuracy" if name in _SHARES else "count")
