@@ -257,7 +257,7 @@ def _odd_sizes(dataset: ImageDataset, found: Measures) -> Iterator[Finding]:
 
 
 def _labels(dataset: ImageDataset, found: Measures, reporter: Reporter) -> Iterator[Finding]:
-    if found.embedding is None:
+    if found.embedding is None or dataset.task != "classification":
         return
     rows = np.flatnonzero(found.readable & (dataset.labels != UNLABELLED))
     groups = None if dataset.groups is None else dataset.groups[rows]
@@ -277,7 +277,7 @@ def _labels(dataset: ImageDataset, found: Measures, reporter: Reporter) -> Itera
 
 
 def _balance(dataset: ImageDataset) -> Iterator[Finding]:
-    counts = balance.training_counts(dataset)
+    counts = balance.training_counts(dataset) if dataset.task == "classification" else {}
     few = {name: n for name, n in counts.items() if n < FEW}
     if few:
         yield _finding("few-images", len(few), facts={"least": FEW, "classes": few})
