@@ -60,6 +60,14 @@ def when(moment: datetime, language: str, now: datetime) -> str:
     return f"{moment.day} {moment:%b}{year}"
 
 
+def day(moment: datetime, language: str) -> str:
+    """A date with its year: "23 Nov 2026" or 2026年11月23日."""
+    moment = moment.astimezone()
+    if language == "ja":
+        return f"{moment.year}年{moment.month}月{moment.day}日"
+    return f"{moment.day} {moment:%b} {moment.year}"
+
+
 def _signed(value: float, digits: int) -> str:
     rounded = round(value, digits)
     if rounded == 0:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 import digpt
-from dashboard.cli import data, pilots, roi, serving, tokens
+from dashboard.cli import data, pilots, report, roi, serving, tokens
 from dashboard.cli.common import BAD_INPUT, INTERRUPTED, fail
 from digpt.errors import UserError
 
@@ -27,6 +27,7 @@ app.command("stop")(serving.stop)
 app.command("supervise")(serving.supervise)
 app.command("reindex")(serving.reindex)
 app.command("roi")(roi.roi)
+app.command("report")(report.report)
 app.command("decisions")(roi.decisions)
 app.command("actual")(roi.actual)
 

@@ -12,7 +12,9 @@ import pandas as pd
 from PIL import Image
 
 from digpt.errors import UserError
-from jobs.roi.case import Case, parse_case
+from jobs.money.pricing import PriceTable
+from jobs.roi.case import Case, converted, parse_case
+from jobs.roi.changes import Change
 from jobs.roi.evaluate import CaseResult, evaluate_case
 from jobs.roi.evidence import ArmEvidence
 from jobs.spec import PilotSpec, to_yaml
@@ -28,6 +30,7 @@ from jobs.views import (
     PilotCard,
     PilotView,
     Progress,
+    Provenance,
     Range,
     StageEstimateView,
     StageView,
@@ -37,6 +40,7 @@ from jobs.views import (
 )
 
 NOW = datetime.now(UTC)
+PRICES = PriceTable.load()
 ARMS = (
     ("frozen × domain-clip", "frozen", "domain-clip", 0, 0.842, 0.09, 0.42),
     ("digpt × domain-clip", "digpt", "domain-clip", 1, 0.889, 0.86, 3.85),
@@ -486,6 +490,23 @@ class FakeService:
     def roi(self, id: str, case: Case) -> CaseResult:
         return evaluate_case(case, evidence(), draws=2000)
 
+    def in_own_currency(self, case: Case) -> Case:
+        return converted(case, PRICES)
+
+    def case_changes(self, id: str, case: Case) -> tuple[Change, ...] | None:
+        return None
+
+    def provenance(self, id: str, case: Case | None = None) -> Provenance:
+        return Provenance(
+            dataset=dataset(next(c.dataset for c in self.shown if c.id == id)),
+            dataset_version=None,
+            fingerprint="abcdef0123456789" * 4,
+            prices_date=PRICES.date,
+            rates_date=PRICES.rates.date,
+            rates_source=PRICES.rates.source,
+            rates=(),
+        )
+
     def saved_case(self, id: str) -> Case | None:
         return self.cases.get(id)
 
@@ -567,6 +588,11 @@ EXAMPLE_CASE = {
     "next_stage_cost": 8_000,
     "stage_budget": 20_000,
 }
+
+
+def case(**changes: Any) -> Case:
+    """The example case with some fields changed; None takes one away."""
+    return parse_case({k: v for k, v in (EXAMPLE_CASE | changes).items() if v is not None})
 
 
 def evidence() -> list[ArmEvidence]:
