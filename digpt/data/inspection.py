@@ -135,7 +135,8 @@ def _look(
         except BadImage as error:
             where = item.mask or item.instances or ""
             fix = "Export it again, or leave the picture out with --skip-bad."
-            return _Seen(None, None, [Problem("error", where, f"{error}.".capitalize(), fix)])
+            what = f"{str(error)[0].upper()}{str(error)[1:]}."
+            return _Seen(None, None, [Problem("error", where, what, fix)])
     return _Seen(checked, facts, problems)
 
 

@@ -28,7 +28,7 @@ def name_values(
         found = named_values(values, names)
     except ValueError as error:
         fix = "Numbers of objects belong into a folder named instances; classes have few values."
-        problems.append(Problem("error", "", f"{str(error).capitalize()}.", fix))
+        problems.append(Problem("error", "", f"{str(error)[0].upper()}{str(error)[1:]}.", fix))
         return {}
     for one in checked:
         if one.values:

@@ -6,6 +6,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import weakref
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ class TarSource:
     def __init__(self, archive: Path, compression: str = "tar") -> None:
         self.problems: list[Problem] = []
         self._file = _plain(archive, compression)
+        weakref.finalize(self, self._file.close)  # images may outlive whoever opened the source
         size = os.fstat(self._file.fileno()).st_size
         self._places: dict[str, tuple[int, int]] = {}
         files, folders, total = [], [], 0
@@ -69,6 +71,9 @@ def _members(archive: Path, file: IO[bytes]) -> Iterator[tarfile.TarInfo]:
     try:
         with tarfile.open(fileobj=file, mode="r:", errors="surrogateescape") as opened:
             yield from opened
+            end = os.pread(file.fileno(), tarfile.BLOCKSIZE, opened.offset)
+            if end.strip(b"\0") or len(end) < tarfile.BLOCKSIZE:  # tarfile takes either for the end
+                raise EOFError("it is damaged or cut short after the member before")
     except _DAMAGED as error:
         raise refused(archive, f"cannot be read ({error})", "Make it again.") from error
 
@@ -141,6 +146,15 @@ def _plain(archive: Path, compression: str) -> IO[bytes]:
     if compression == "tar":
         return archive.open("rb")
     plain: Any = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the source
+    try:
+        _unpack(archive, compression, plain)
+    except BaseException:
+        plain.close()
+        raise
+    return plain
+
+
+def _unpack(archive: Path, compression: str, plain: IO[bytes]) -> None:
     packed, unpacked = archive.stat().st_size, 0
     free = shutil.disk_usage(tempfile.gettempdir()).free - SPARE
     try:
@@ -159,7 +173,6 @@ def _plain(archive: Path, compression: str) -> IO[bytes]:
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise refused(archive, f"cannot be read ({error})", "Copy or make it again.") from error
     plain.flush()
-    return plain
 
 
 def _chunks(archive: Path, compression: str) -> Iterator[bytes]:
