@@ -23,6 +23,7 @@ from digpt.data.mask_files import OBJECT, DrawnMasks, MaskFiles
 from digpt.data.problems import Problem, shortened
 from digpt.data.sources import ANNOTATIONS, TABLES, Source, open_source
 from digpt.data.targets import Boxes, Masks
+from digpt.data.torchvision_sets import PREFIX, torchvision_set
 from digpt.errors import UserError, pick
 from digpt.reporter import Quiet, Reporter
 
@@ -68,14 +69,20 @@ def read(
     pick(TASKS, task, "task")
     reporter = reporter or Quiet()
     try:
-        opened = open_source(Path(source), roots)
-        layout = find_layout(opened, "" if _is_whole(source) else Path(source).name)
+        opened, layout = _opened(Path(source), roots)
     except UserError as error:
         problem = Problem("error", error.field or str(source), error.message, "")
         return Imported(dataset=None, format="unreadable", task=task, problems=[problem])
-    return _Import(opened, layout, task, str(source)).run(
+    return _Import(layout.source or opened, layout, task, str(source)).run(
         name, skip_bad, exclude_cross_split_duplicates, reporter
     )
+
+
+def _opened(source: Path, roots: Sequence[Path]) -> tuple[Source, Layout]:
+    if str(source).startswith(PREFIX):
+        return torchvision_set(str(source))
+    opened = open_source(source, roots)
+    return opened, find_layout(opened, "" if _is_whole(source) else source.name)
 
 
 def _is_whole(source: Path) -> bool:

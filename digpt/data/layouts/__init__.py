@@ -4,6 +4,7 @@ from pathlib import PurePosixPath
 
 from digpt.data.layouts.coco import coco, coco_paths
 from digpt.data.layouts.folders import class_folders
+from digpt.data.layouts.huggingface import arrow_paths, huggingface
 from digpt.data.layouts.items import Item, Layout, is_table
 from digpt.data.layouts.manifest import add_details, is_manifest, manifest, table_paths
 from digpt.data.layouts.masks import mask_pairs
@@ -26,6 +27,8 @@ def find_layout(source: Source, chosen: str = "") -> Layout:
 
 
 def _of_all(source: Source) -> Layout:
+    if paths := arrow_paths(source):
+        return huggingface(source, paths)
     if (path := yolo_path(source)) is not None:
         return yolo(source, path)
     if paths := coco_paths(source):
@@ -47,6 +50,8 @@ def _of_chosen(source: Source, chosen: str) -> Layout:
         return yolo(source, chosen)
     if suffix == ".json":
         return coco(source, [chosen])
+    if chosen in arrow_paths(source):
+        return huggingface(source, [chosen])
     table = read_table(source, chosen)
     if is_manifest(table):
         return manifest(source, [table])

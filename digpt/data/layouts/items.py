@@ -47,7 +47,7 @@ class Layout:
     items: list[Item]
     problems: list[Problem]
     mask_classes: tuple[str, ...] = ()  # names of the values 1, 2 ... of the mask files
-    notes: list[str] = field(default_factory=list)
+    source: Source | None = None  # where the pictures are, if not in the files themselves
 
 
 def is_image(path: str) -> bool:

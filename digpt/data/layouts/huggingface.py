@@ -1,0 +1,293 @@
+"""Hugging Face datasets on disk: what `save_to_disk` writes, and Parquet files with images inside.
+
+Read with pyarrow, which is here anyway: the `datasets` package would bring a dozen others along.
+"""
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from digpt.data.images import BadImage, EncodedImages
+from digpt.data.layouts.items import (
+    SPLIT_NAMES,
+    Item,
+    Layout,
+    composed,
+    folder_of,
+    split_in,
+    split_of_folders,
+)
+from digpt.data.layouts.manifest import MEANING
+from digpt.data.problems import Problem
+from digpt.data.shapes import Shape
+from digpt.data.sources import FolderSource, Source
+from digpt.data.sources.base import SourceImages
+
+_KEPT_GROUPS = 4  # row groups of Parquet files in memory, about one for each thread
+_OBJECTS = ("objects", "object", "annotations")
+_CLASSES = ("category", "categories", "label", "labels")
+_TEXTS = ("caption", "captions", "text")
+
+
+class _Place(NamedTuple):
+    """Where one picture lies: the part (a batch or row group) and the row within."""
+
+    part: int
+    row: int
+
+
+class ArrowSource:
+    """The pictures in the rows of Arrow or Parquet files, read when they are asked for."""
+
+    def __init__(self, inner: Source) -> None:
+        self.kind = inner.kind
+        self.files: tuple[str, ...] = ()
+        self.folders: tuple[str, ...] = ()
+        self.problems: list[Problem] = []
+        self._inner = inner
+        self._inside = set(inner.files)
+        self._places: dict[str, _Place] = {}
+        self._parts: list[Any] = []  # a column of pictures, or (Parquet file, row group, column)
+        self._groups: dict[int, Any] = {}
+        self._reading = threading.Lock()
+
+    def add_part(self, part: Any) -> int:
+        self._parts.append(part)
+        return len(self._parts) - 1
+
+    def add(self, name: str, part: int, row: int) -> None:
+        self._places[name] = _Place(part, row)
+
+    def read(self, path: str) -> bytes:
+        if path not in self._places:
+            return self._inner.read(path)
+        part, row = self._places[path]
+        cell = self._column(part)[row].as_py()
+        if isinstance(cell, bytes):
+            return cell
+        cell = cell if isinstance(cell, dict) else {}
+        if isinstance(cell.get("bytes"), bytes):
+            return cell["bytes"]
+        outside = str(cell.get("path") or "")
+        if outside in self._inside:
+            return self._inner.read(outside)
+        raise BadImage(f"the row holds no bytes, and its file {outside!r} is not in the folder")
+
+    def images(self, paths: Sequence[str]) -> EncodedImages:
+        return SourceImages(self, paths)
+
+    def _column(self, part: int) -> Any:
+        found = self._parts[part]
+        if not isinstance(found, tuple):
+            return found
+        file, group, column = found
+        with self._reading:  # a Parquet file is no thing for two threads
+            if part not in self._groups:
+                if len(self._groups) >= _KEPT_GROUPS:
+                    self._groups.pop(next(iter(self._groups)))
+                read = file.read_row_group(group, columns=[column]).column(0)
+                self._groups[part] = read.combine_chunks()
+            return self._groups[part]
+
+
+def arrow_paths(source: Source) -> list[str]:
+    """The Arrow files of `save_to_disk`, or Parquet files that hold pictures."""
+    names = {PurePosixPath(p).name for p in source.files}
+    arrows = [p for p in source.files if p.endswith(".arrow")]
+    if arrows and "dataset_info.json" in names:
+        return arrows
+    parquets = [p for p in source.files if p.endswith(".parquet")]
+    return parquets if parquets and _holds_pictures(source, parquets[0]) else []
+
+
+def huggingface(source: Source, paths: list[str]) -> Layout:
+    """The rows of all files; splits from folder or file names, classes from the stated features."""
+    rows = ArrowSource(source)
+    layout = Layout(f"Hugging Face dataset ({source.kind})", [], [], source=rows)
+    for path in paths:
+        try:
+            _read_file(source, path, rows, layout)
+        except _errors() as error:
+            what = f"The file cannot be read: {error}."
+            layout.problems.append(Problem("error", path, what, "Copy or save it again."))
+    rows.files = tuple(sorted(item.path for item in layout.items))
+    return layout
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What damaged files raise inside pyarrow."""
+    import pyarrow as pa  # noqa: PLC0415 - start-up time
+
+    return (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError, BadImage)
+
+
+def _open(source: Source, path: str) -> Any:
+    import pyarrow as pa  # noqa: PLC0415 - start-up time
+
+    if isinstance(source, FolderSource):
+        return pa.memory_map(str(source.root / path))  # shards are large, and stay on disk
+    return pa.BufferReader(source.read(path))
+
+
+def _holds_pictures(source: Source, path: str) -> bool:
+    import pyarrow.parquet as pq  # noqa: PLC0415 - start-up time
+
+    try:
+        return _picture_column(pq.ParquetFile(_open(source, path)).schema_arrow) is not None
+    except _errors():
+        return False
+
+
+def _read_file(source: Source, path: str, rows: ArrowSource, layout: Layout) -> None:
+    split = _split(path)
+    number = 0
+    for batch, part, features in _parts(source, path, rows):
+        batch.validate(full=True)  # offsets that lead elsewhere would crash the process
+        pictures = _picture_column(batch.schema)
+        others = [n for n in batch.schema.names if n != pictures]
+        cells = {name: batch.column(name).to_pylist() for name in others}
+        for row in range(batch.num_rows):
+            name = f"{path.removesuffix('.arrow').removesuffix('.parquet')}/{number:07d}"
+            number += 1
+            rows.add(name, part, row)
+            item = Item(name, None, split)
+            _describe(item, {n: column[row] for n, column in cells.items()}, features, layout)
+            layout.items.append(item)
+
+
+def _parts(source: Source, path: str, rows: ArrowSource) -> Iterator[tuple[Any, int, dict]]:
+    """Batches of the columns beside the pictures, the number of their pictures, and features."""
+    import pyarrow as pa  # noqa: PLC0415 - start-up time
+    import pyarrow.parquet as pq  # noqa: PLC0415 - start-up time
+
+    if path.endswith(".arrow"):
+        reader = pa.ipc.open_stream(_open(source, path))
+        pictures, features = _checked_column(reader.schema), _features(source, path, reader.schema)
+        for batch in reader:
+            yield batch, rows.add_part(batch.column(pictures)), features
+        return
+    file = pq.ParquetFile(_open(source, path))
+    pictures, features = (
+        _checked_column(file.schema_arrow),
+        _features(source, path, file.schema_arrow),
+    )
+    others = [n for n in file.schema_arrow.names if n != pictures]
+    for group in range(file.num_row_groups):
+        part = rows.add_part((file, group, pictures))
+        yield file.read_row_group(group, columns=others), part, features
+
+
+def _checked_column(schema: Any) -> str:
+    found = _picture_column(schema)
+    if found is None:
+        raise ValueError("no column holds pictures (bytes and path)")
+    return found
+
+
+def _picture_column(schema: Any) -> str | None:
+    """The column of structs with the bytes of a picture, or one of bytes that is named so."""
+    import pyarrow as pa  # noqa: PLC0415 - start-up time
+
+    for column in schema:
+        if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
+            return column.name
+    bare = ("image", "img", "png", "jpg", "jpeg", "pixel_values")
+    kinds = (pa.types.is_binary, pa.types.is_large_binary)
+    found = (c.name for c in schema if c.name in bare and any(is_(c.type) for is_ in kinds))
+    return next(found, None)
+
+
+def _features(source: Source, path: str, schema: Any) -> dict[str, Any]:
+    """What each column means, from the schema's metadata or dataset_info.json beside the file."""
+    texts = [(schema.metadata or {}).get(b"huggingface")]
+    beside = "/".join(filter(None, (folder_of(path), "dataset_info.json")))
+    texts += [source.read(beside)] if beside in source.files else []
+    for text in filter(None, texts):
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        content = content.get("info", content) if isinstance(content, dict) else {}
+        if isinstance(content, dict) and isinstance(content.get("features"), dict):
+            return content["features"]
+    return {}
+
+
+def _split(path: str) -> str | None:
+    return split_of_folders(path) or split_in(path)
+
+
+def _names(feature: Any) -> list[str]:
+    """The class names of a feature, wherever they are nested in it."""
+    if isinstance(feature, dict):
+        if isinstance(feature.get("names"), list):
+            return [composed(str(name)) for name in feature["names"]]
+        feature = list(feature.values())
+    if isinstance(feature, list):
+        return next(filter(None, map(_names, feature)), [])
+    return []
+
+
+def _describe(item: Item, cells: dict[str, Any], features: dict[str, Any], layout: Layout) -> None:
+    for name, cell in cells.items():
+        feature, role = features.get(name), MEANING.get(name.lower())
+        if name.lower() in _OBJECTS:
+            objects = _objects(cell)
+            if objects is not None:
+                item.shapes = _shapes(item, objects, _names(feature), layout)
+        elif cell is None or isinstance(cell, (dict, list)):
+            continue
+        elif _names(feature) or role == "label":
+            item.label = _label(item, cell, _names(feature), layout)
+        elif role == "group":
+            item.group = str(cell)
+        elif role == "split" and str(cell).lower() in SPLIT_NAMES:
+            item.split = SPLIT_NAMES[str(cell).lower()]
+        elif name.lower() in _TEXTS or name.lower().startswith("caption"):
+            item.captions["caption" if name.lower() in _TEXTS else name.lower()] = str(cell)
+        elif isinstance(cell, (str, int, float)):
+            item.attributes[name] = str(cell)
+
+
+def _label(item: Item, cell: Any, names: list[str], layout: Layout) -> str | None:
+    if not names or isinstance(cell, str):
+        return composed(str(cell).strip()) or None
+    if isinstance(cell, int) and 0 <= cell < len(names):
+        return names[cell]
+    if cell != -1:  # which means that there is none
+        what = f"The class {cell!r} is not among the {len(names)} names."
+        layout.problems.append(Problem("error", item.path, what, "Correct the row."))
+    return None
+
+
+def _objects(cell: Any) -> list[tuple[Any, Any]] | None:
+    """(box, class) of each object, from a struct of lists or a list of structs."""
+    if isinstance(cell, list) and all(isinstance(one, dict) for one in cell):
+        cell = {name: [one.get(name) for one in cell] for name in ("bbox", "category")}
+    if not isinstance(cell, dict) or not isinstance(cell.get("bbox"), list):
+        return None
+    classes = next((cell[name] for name in _CLASSES if name in cell), None)
+    if not isinstance(classes, list) or len(classes) != len(cell["bbox"]):
+        return None
+    return list(zip(cell["bbox"], classes, strict=True))
+
+
+def _shapes(
+    item: Item, objects: list[tuple[Any, Any]], names: list[str], layout: Layout
+) -> list[Shape]:
+    """Boxes as the datasets of the hub keep them: x, y, width, height in pixels."""
+    found = []
+    for number, (box, cell) in enumerate(objects, 1):
+        label = _label(item, cell, names, layout)
+        try:
+            x, y, width, height = map(float, box)
+        except (TypeError, ValueError):
+            what = f"The box of object {number} is no x, y, width, height."
+            layout.problems.append(Problem("error", item.path, what, "Correct the row."))
+            continue
+        if label:
+            where = f"{item.path}, object {number}"
+            found.append(Shape(label, (x, y, x + width, y + height), where))
+    return found
