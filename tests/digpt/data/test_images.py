@@ -8,7 +8,14 @@ import pytest
 from PIL import Image
 
 from digpt.data import images as images_module
-from digpt.data.images import ArrayImages, BadImage, FileImages, decode, resized
+from digpt.data.images import (
+    ArrayImages,
+    BadImage,
+    FileImages,
+    decode,
+    decode_with_facts,
+    resized,
+)
 from digpt.errors import UserError
 
 
@@ -118,3 +125,33 @@ def test_a_large_jpeg_may_be_decoded_smaller_but_never_below_the_wanted_size():
     large = Image.fromarray(np.full((512, 512, 3), 90, np.uint8))
     found = decode(encoded(large, "JPEG"), size=32)
     assert 64 <= found.width < 512
+
+
+def test_a_heic_photo_is_refused_with_how_to_convert_it():
+    with pytest.raises(BadImage, match=r"HEIC photo.*Convert it to JPEG"):
+        decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 100)
+
+
+@pytest.mark.parametrize(
+    "data", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"%PDF-1.4\n", b"8BPS\0\1"]
+)
+def test_kinds_that_are_no_plain_pictures_are_not_even_tried(data: bytes):
+    with pytest.raises(BadImage, match="not a picture in a known format"):
+        decode(data)
+
+
+def test_the_first_of_several_pages_is_read_and_their_number_known():
+    pages = [Image.new("L", (4, 4), grey) for grey in (10, 200, 30)]
+    data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    picture, facts = decode_with_facts(data)
+    assert np.asarray(picture).max() == 10
+    assert facts.pages == 3
+
+
+def test_a_file_too_large_for_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "a.png").write_bytes(encoded(Image.new("L", (8, 8))))
+    monkeypatch.setattr(images_module, "MAX_BYTES", 20)
+    with pytest.raises(UserError, match="more than 0"):
+        FileImages(tmp_path, ["a.png"]).load([0], 8)

@@ -1,9 +1,12 @@
 """Class folders come in as they lie; whatever is wrong is said with what to do."""
 
+import io
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from digpt.data import load_prepared, open_dataset, prepare, store_dataset
 from digpt.data.importers import Imported, read
@@ -230,3 +233,72 @@ def test_many_problems_of_a_kind_are_counted_not_listed(folder, class_files):
     found = read(folder(files), name="x")
     assert len(found.problems) == 201
     assert "50 more" in found.problems[-1].what
+
+
+def test_a_plain_folder_is_a_pool_and_says_so(folder, png):
+    found = read(folder({f"{i}.jpg.png": png(i) for i in range(8)}), name="x")
+    assert found.format == "plain folder without classes (folder)"
+    assert found.counts == {"pool": {"": 8}}
+    assert "all go into the pool" in said(found, "warning")
+
+
+def test_a_class_with_hardly_a_picture_is_warned_of(folder, class_files, png):
+    found = read(folder(class_files(6) | {"rust/a.png": png(90)}), name="x")
+    assert "The class 'rust' has 1 pictures only" in said(found, "warning")
+
+
+def test_pages_wrong_names_and_dark_pictures_are_warned_of(folder, class_files, png):
+    def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+        out = io.BytesIO()
+        image.save(out, kind, **options)
+        return out.getvalue()
+
+    grey = Image.new("L", (8, 8), 9)
+    deep = Image.fromarray(np.full((8, 8), 1023, np.uint16))
+    files = class_files(5) | {
+        "good/pages.tif": saved(grey, "TIFF", save_all=True, append_images=[grey]),
+        "good/lies.jpg": png(70),
+        "good/deep.png": saved(deep, "PNG"),
+    }
+    text = said(read(folder(files), name="x"), "warning")
+    assert "good/pages.tif: 1 files have several pages" in text
+    assert "good/lies.jpg: 1 files are named as another kind than the PNG" in text
+    assert "good/deep.png: 1 16-bit pictures use 10 bits only: they turn out dark, with 4" in text
+
+
+def test_a_link_out_of_the_allowed_folders_is_refused(folder, class_files, tmp_path: Path):
+    source = folder(class_files(5))
+    outside = tmp_path / "secret.png"
+    outside.write_bytes((source / "good" / "p0.png").read_bytes())
+    (source / "good" / "link.png").symlink_to(outside)
+    assert read(source, name="x").dataset is not None  # one's own links are one's own affair
+    found = read(source, name="x", roots=[source])
+    assert found.dataset is None
+    assert "The link leads out of the folders" in said(found, "error")
+    inside = read(source, name="x", roots=[tmp_path])
+    assert inside.dataset is not None
+
+
+def test_a_file_name_that_is_no_utf_8_is_named_with_the_cure(folder, class_files, png):
+    source = folder(class_files(5))
+    name = os.fsencode(source / "good") + b"/" + "傷.png".encode("cp932")
+    Path(os.fsdecode(name)).write_bytes(png(77))
+    found = read(source, name="x")
+    assert found.dataset is None
+    assert "good/傷.png: The file name is not UTF-8. Rename it, e.g. with convmv" in said(
+        found, "error"
+    )
+
+
+def test_originals_are_never_touched(folder, class_files, tmp_path: Path):
+    source = folder(class_files(5))
+
+    def state() -> dict[str, tuple[int, bytes]]:
+        files = [p for p in source.rglob("*") if p.is_file()]
+        return {str(p): (p.stat().st_mtime_ns, p.read_bytes()) for p in files}
+
+    before = state()
+    dataset = read(source, name="x").dataset
+    assert dataset is not None
+    store_dataset(dataset, tmp_path / "kept", reporter=Quiet())
+    assert state() == before

@@ -1,13 +1,20 @@
 """Tables of paths and classes: every encoding people have, every mistake with its row."""
 
+import io
+import json
+import unicodedata
+import zipfile
 from pathlib import Path
 
-import numpy as np
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from digpt.data.importers import Imported, read
+from tests.digpt.data.damage import Edit, check_whole, damaged, edits
 
 
 def table(n: int = 6, header: str = "path,label", extra: str = "") -> str:
@@ -128,39 +135,170 @@ def test_a_group_of_the_table_that_its_splits_tear_is_a_warning(pictures):
     assert "1 groups are in several splits" in read(pictures(text), name="x").problems[0].what
 
 
-edit = st.tuples(st.sampled_from(["insert", "delete", "replace", "swap", "cut"]),
-                 st.integers(0, 10_000), st.binary(max_size=6))  # fmt: skip
-
-
-def damaged(data: bytes, edits: list[tuple[str, int, bytes]]) -> bytes:
-    for kind, at, what in edits:
-        at %= len(data) + 1
-        if kind == "insert":
-            data = data[:at] + what + data[at:]
-        elif kind == "delete":
-            data = data[:at] + data[at + len(what) :]
-        elif kind == "replace":
-            data = data[:at] + what + data[at + len(what) :]
-        elif kind == "swap":
-            data = data[at:] + data[:at]
-        else:
-            data = data[:at]
-    return data
-
-
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(st.lists(edit, min_size=1, max_size=6), st.booleans())
-def test_random_damage_gives_problems_and_never_a_crash(pictures, edits, skip_bad: bool):
+@given(edits, st.booleans())
+def test_random_damage_gives_problems_and_never_a_crash(pictures, some: list[Edit], skip_bad: bool):
     whole = table(header="path,label,split,group,caption,t", extra=',train,"g, 1",猫,1')
-    source = pictures(damaged(whole.encode(), edits))
-    found = read(source, name="x", skip_bad=skip_bad)
-    if found.dataset is None:
-        assert errors(found)
-    else:
-        assert len(found.dataset) == sum(sum(c.values()) for c in found.counts.values())
-        assert len(np.unique(found.dataset.ids)) == len(found.dataset)
-        assert skip_bad or not errors(found)
-    for problem in found.problems:
-        assert problem.what
+    source = pictures(damaged(whole.encode(), some))
+    check_whole(read(source, name="x", skip_bad=skip_bad), skip_bad)
+
+
+# ---- other kinds of tables -------------------------------------------------------------------
+
+ROWS = [(f"img/{i}.png", "傷" if i % 2 else "良品", 20 + i) for i in range(6)]
+
+
+def excel(*sheets: list[tuple]) -> bytes:
+    book = openpyxl.Workbook()
+    for rows in sheets:
+        sheet = book.create_sheet()
+        for row in rows:
+            sheet.append(row)
+    del book["Sheet"]
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def parquet(rows: list[tuple]) -> bytes:
+    out = io.BytesIO()
+    columns = zip(*rows, strict=True)
+    pq.write_table(
+        pa.table(dict(zip(("path", "label", "temp"), map(list, columns), strict=True))), out
+    )
+    return out.getvalue()
+
+
+HEAD = [("ファイル名", "クラス", "temp")]
+KINDS = {
+    "a.xlsx": excel(HEAD + ROWS),
+    "a.parquet": parquet(ROWS),
+    "a.jsonl": "\n".join(
+        json.dumps({"file_name": p, "label": c, "temp": t}) for p, c, t in ROWS
+    ).encode(),
+    "a.tsv": "\n".join("\t".join(map(str, r)) for r in HEAD + ROWS).encode("cp932"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_table_says_the_same(pictures, name: str):
+    found = read(pictures(KINDS[name], name), name="x").dataset
+    assert found is not None
+    assert found.classes == ("傷", "良品")
+    assert found.attributes["temp"].tolist() == [20, 21, 22, 23, 24, 25]
+
+
+def test_only_the_first_sheet_counts_and_that_is_said(pictures):
+    found = read(pictures(excel(HEAD + ROWS, [("other", 1)]), "a.xlsx"), name="x")
+    assert found.dataset is not None
+    assert any("Only the first of 2 sheets" in p.what for p in found.problems)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "what"),
+    [
+        ("a.xlsx", b"PK\x03\x04 no Excel", "The Excel file is damaged"),
+        ("a.xlsx", KINDS["a.xlsx"][:-300], "The Excel file is damaged"),
+        ("a.xlsx", excel([("x", "y")]), "holds no rows below its header"),
+        ("a.parquet", b"PAR1 nothing PAR1", "The Parquet file is damaged"),
+        ("a.parquet", KINDS["a.parquet"][:-40], "The Parquet file is damaged"),
+        ("a.jsonl", b'{"file_name": "a"\n', "Line 1 is no JSON"),
+        ("a.jsonl", b"[1, 2]\n", "Line 1 is no JSON object"),
+        ("a.jsonl", b"[" * 100_000, "Line 1 is no JSON"),
+        ("a.csv", b"\xff\xff\xff\x81", "neither UTF-8 nor CP932"),
+        ("a.csv", b"path,label\n\"" + b"x" * 200_000, "field larger than field limit"),
+    ],
+)  # fmt: skip
+def test_a_broken_table_is_refused(pictures, name: str, data: bytes, what: str):
+    found = read(pictures(data, name) / name, name="x")
+    assert found.dataset is None
+    assert what in errors(found)[0]
+
+
+def test_an_excel_bomb_is_refused(pictures):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("xl/worksheets/sheet1.xml", b" " * 2**26)
+    found = read(pictures(out.getvalue(), "a.xlsx") / "a.xlsx", name="x")
+    assert "unpacks to far more than its size" in errors(found)[0]
+
+
+def test_names_that_macos_took_apart_are_found(folder, png):
+    files = {unicodedata.normalize("NFD", f"ガラス/{i}.png"): png(i) for i in range(6)}
+    rows = "".join(f"ガラス/{i}.png,{'ab'[i % 2]}\n" for i in range(6))
+    found = read(folder(files | {"a.csv": f"path,label\n{rows}".encode()}), name="x")
+    assert found.dataset is not None
+    assert len(found.dataset) == 6
+
+
+def test_class_folders_of_windows_and_macos_are_one_class(folder, png):
+    files = {}
+    for k, form in enumerate(("NFC", "NFD")):
+        for i in range(5):
+            files[unicodedata.normalize(form, f"{('train', 'test')[k]}/ガ/{i}.png")] = png(
+                10 * k + i
+            )
+            files[f"{('train', 'test')[k]}/b/{i}.png"] = png(50 + 10 * k + i)
+    found = read(folder(files), name="x")
+    assert found.dataset is not None
+    assert found.dataset.classes == ("b", "ガ")
+
+
+def test_spaces_and_backslashes_in_paths_are_fine(folder, png):
+    files = {f"第 1 ライン/img {i}.png": png(i) for i in range(6)}
+    rows = "".join(f"第 1 ライン\\img {i}.png,{'ab'[i % 2]}\n" for i in range(6))
+    found = read(folder(files | {"my table.csv": f"path,label\n{rows}".encode("cp932")}), name="x")
+    assert found.dataset is not None
+    assert len(found.dataset) == 6
+
+
+def test_full_width_labels_are_reported_and_those_that_look_alike_are_named(pictures):
+    text = "path,label\n" + "".join(
+        f"img/{i}.png,{('傷１', '傷1', 'OK')[i % 3]}\n" for i in range(6)
+    )
+    found = read(pictures(text), name="x")
+    warnings = " | ".join(p.what + p.fix for p in found.problems)
+    assert "'傷1' and '傷１' differ in width, case or spaces only" in warnings
+    assert "'傷１' has full-width letters or digits.Write '傷1'" in warnings
+
+
+def test_several_classes_in_a_cell_keep_the_first_and_all_as_an_attribute(pictures):
+    text = table(header="path,labels").replace("img/0.png,scratch", "img/0.png,scratch;good")
+    found = read(pictures(text), name="x")
+    assert found.dataset is not None
+    assert found.dataset.attributes["labels"].tolist()[0] == "scratch;good"
+    assert any("has 2 classes; the first, 'scratch'" in p.what for p in found.problems)
+
+
+def test_rows_of_boxes_are_boxes(pictures):
+    text = "filename,width,height,class,xmin,ymin,xmax,ymax\n" + "".join(
+        f"img/{i}.png,8,8,{label},{x},2,{x + 3},5\n"
+        for i in range(6)
+        for label, x in (("a", 1), ("b", 4))
+    )
+    found = read(pictures(text), name="x", task="detection")
+    assert found.format == "table of boxes labels.csv (folder)"
+    assert found.dataset is not None
+    assert found.dataset.boxes is not None
+    assert len(found.dataset.boxes) == 12
+    assert found.dataset.boxes.of(0)[0].tolist() == [[1 / 8, 2 / 8, 4 / 8, 5 / 8],
+                                                     [4 / 8, 2 / 8, 7 / 8, 5 / 8]]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        ("img/0.png,a,1,2,1,5", "has no area"),
+        ("img/0.png,a,9,2,12,5", "lies outside the picture (8 × 8)"),
+        ("img/0.png,a,x,2,3,5", "are not all numbers"),
+        ("img/0.png,,1,2,3,5", "The box has no class"),
+        ("img/9.png,a,1,2,3,5", "img/9.png does not exist"),
+    ],
+)
+def test_a_bad_box_is_named_and_can_be_skipped(pictures, row: str, what: str):
+    good = "".join(f"img/{i}.png,a,1,2,4,5\n" for i in range(6))
+    source = pictures(f"path,label,xmin,ymin,xmax,ymax\n{good}{row}\n")
+    assert what in errors(read(source, name="x", task="detection"))[0]
+    assert read(source, name="x", task="detection", skip_bad=True).dataset is not None
