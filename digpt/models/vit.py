@@ -105,7 +105,8 @@ class ViT(nn.Module):
     def features(self, images: Tensor) -> Features:
         """Features of normalised images (B, 3, H, W), every patch seeing every other."""
         x = self.patch_embed(self.patches(images).flatten(1, 2)) + self.positions[1:]  # (B, N, D)
-        x = torch.cat([self.class_token(len(x)), x], dim=1)  # (B, 1 + N, D)
+        # x.shape[0], as len(x) would fix the batch of an exported model
+        x = torch.cat([self.class_token(x.shape[0]), x], dim=1)  # (B, 1 + N, D)
         x = self.norm_pre(x)
         for block in self.blocks:
             x = block(x)
