@@ -84,7 +84,7 @@ def draw_boxes(count: int, scale: tuple[float, float], rng: np.random.Generator)
     sides = np.sqrt(np.stack([area * aspect, area / aspect], axis=-1))  # (count, TRIES, 2)
     fits = (sides <= 1).all(axis=-1)
     first = fits.argmax(axis=1)  # the first that fits; where none does, the largest square
-    sides = np.where(fits.any(axis=1)[:, None], sides[np.arange(count), first], 1.0)
+    sides = np.where(np.any(fits, axis=1)[:, None], sides[np.arange(count), first], 1.0)
     start = rng.uniform(size=(count, 2)) * (1 - sides)
     return np.concatenate([start, start + sides], axis=1)
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from dashboard.report.facts import Facts
 from dashboard.report.figures import draw
 from dashboard.report.markdown import markdown
 from dashboard.report.page import html_page
-from dashboard.report.pdf import pdf
+from dashboard.report.pdf import pdf, weasyprint
 from dashboard.report.slides import slides
 from dashboard.report.story import Story
 from dashboard.report.words import tell
@@ -38,7 +39,7 @@ def stories(facts: Facts) -> dict[str, Story]:
 
 def has_pango() -> bool:
     try:
-        import weasyprint  # noqa: F401, PLC0415 - loads Pango
+        weasyprint()
     except OSError:
         return False
     return True
@@ -141,11 +142,21 @@ def test_colours_are_those_of_the_house(stories: dict[str, Story]) -> None:
 )
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_pdf_has_two_to_four_pages(stories: dict[str, Story], language: str) -> None:
-    import weasyprint  # noqa: PLC0415 - loads Pango
-
     page = html_page(stories[language])
     assert pdf(page).startswith(b"%PDF")
-    assert 2 <= len(weasyprint.HTML(string=page).render().pages) <= 4
+    assert 2 <= len(weasyprint().HTML(string=page).render().pages) <= 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not has_pango(), reason="the system has no Pango: see the message of --out x.pdf"
+)
+def test_making_a_pdf_leaves_pillow_strict_about_truncated_images() -> None:
+    code = (
+        "from PIL import ImageFile; from dashboard.report.pdf import pdf; pdf('<p>'); "
+        "assert ImageFile.LOAD_TRUNCATED_IMAGES is False"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_system_without_pango_is_told_what_to_install(
