@@ -36,6 +36,15 @@ class Cancelled(Exception):
     """The work was asked to stop; raised by `Reporter.check`."""
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on whichever device; known by name, so that torch is not needed."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"  # torch's, of an accelerator
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))  # of a CPU
+    )
+
+
 def pick(table: Mapping[str, T], name: str, kind: str) -> T:
     """Return `table[name]`, or say what was asked, what is near and what there is."""
     if name in table:

@@ -1,7 +1,7 @@
 """FLOPs of one training step per image, worked out from the sizes alone. No torch here.
 
-Matrix products of forward and backward pass, 2 for each multiply-add, attention whole, masked or
-not: what `torch.utils.flop_counter` counts, known before anything runs. A linear map costs the same
+Matrix products of forward and backward pass, 2 for each multiply-add, attention with a mask whole:
+what `torch.utils.flop_counter` counts, known before anything runs. A linear map costs the same
 again for its input's gradient and for its weights'; pixels need no gradient. N tokens, M memory
 tokens, D width, E decoder width, C token width or number of codes.
 """
@@ -9,42 +9,57 @@ tokens, D width, E decoder width, C token width or number of codes.
 from collections.abc import Callable, Mapping
 
 from digpt.errors import pick
-from digpt.recipe import Student, default_taps
+from digpt.recipe import Recipe, Student, default_taps
+
+# Patches per cluster from which D-iGPT computes attention cluster by cluster, and nothing that is
+# masked. That is several calls, which smaller clusters are not worth: benchmarks/attention_mask.py.
+GROUPED_FROM = 49
 
 
-def training_flops(method: str, student: Student, *, token_dim: int, mask_share: float) -> float:
-    """FLOPs per image of one training step of a method; `mask_share` counts for `masked` only."""
-    return pick(_METHODS, method, "method")(student, token_dim, mask_share)
+def training_flops(method: str, recipe: Recipe, *, token_dim: int) -> float:
+    """FLOPs per image of one training step of a method."""
+    return pick(_METHODS, method, "method")(recipe, token_dim)
 
 
-def _digpt(student: Student, token_dim: int, _: float, decoders: int = 2) -> float:
+def asked_places(target_share: float, places: int) -> int:
+    """Of how many of a cluster's places a decoder predicts the tokens."""
+    return max(1, round(target_share * places))
+
+
+def _digpt(recipe: Recipe, token_dim: int, decoders: int = 2) -> float:
+    student = recipe.student
     clusters = student.clusters[0] * student.clusters[1]
-    seen = _patches(student) // clusters * (clusters - 1)
-    read = seen + 1  # with the class token; as many queries, with the one for the whole image
+    places = _patches(student) // clusters
+    seen = places * (clusters - 1)
+    read = seen + 1  # with the class token
+    asked = asked_places(recipe.target_share, places) * (clusters - 1) + 1
     taps = len(student.taps or default_taps(student.depth))
     dim, depth = student.decoder_dim, student.decoder_depth
+    visible = clusters / (2 * (clusters - 1)) if places >= GROUPED_FROM else 1.0
     decoder = (
         _linear(read, taps * student.dim, dim * depth)
-        + depth * _decoder_block(read, read, dim, student.mlp_ratio)
-        + _linear(read, dim, token_dim)
+        + depth * _decoder_block(asked, read, dim, student.mlp_ratio, visible)
+        + _linear(asked, dim, token_dim)
     )
-    return _encoder(student, seen, read) + decoders * decoder
+    return _encoder(student, seen, read, visible) + decoders * decoder
 
 
-def _digpt_ar(student: Student, token_dim: int, mask_share: float) -> float:
-    return _digpt(student, token_dim, mask_share, decoders=1)
+def _digpt_ar(recipe: Recipe, token_dim: int) -> float:
+    return _digpt(recipe, token_dim, decoders=1)
 
 
-def _igpt(student: Student, token_dim: int, _: float) -> float:
+def _igpt(recipe: Recipe, token_dim: int) -> float:
+    student = recipe.student
     patches = _patches(student)
     hidden = int(student.decoder_dim * student.mlp_ratio)
     head = _linear(patches, student.dim, hidden) + _linear(patches, hidden, token_dim)
     return _encoder(student, patches - 1, patches) + head
 
 
-def _masked(student: Student, token_dim: int, mask_share: float) -> float:
+def _masked(recipe: Recipe, token_dim: int) -> float:
+    student = recipe.student
     patches = _patches(student)
-    seen = round(patches * (1 - mask_share))
+    seen = round(patches * (1 - recipe.mask_share))
     decoder = (
         _linear(1 + seen, student.dim, student.decoder_dim)
         + student.decoder_depth * _block(1 + patches, student.decoder_dim, student.mlp_ratio)
@@ -53,7 +68,7 @@ def _masked(student: Student, token_dim: int, mask_share: float) -> float:
     return _encoder(student, seen, 1 + seen) + decoder
 
 
-_METHODS: Mapping[str, Callable[[Student, int, float], float]] = {
+_METHODS: Mapping[str, Callable[[Recipe, int], float]] = {
     "digpt": _digpt,
     "digpt-ar": _digpt_ar,
     "igpt": _igpt,
@@ -65,20 +80,22 @@ def _patches(student: Student) -> int:
     return (student.image_size // student.patch_size) ** 2
 
 
-def _encoder(student: Student, patches: int, tokens: int) -> float:
-    """All blocks on `tokens` of which `patches` are embedded; pixels get no gradient."""
+def _encoder(student: Student, patches: int, tokens: int, visible: float = 1.0) -> float:
+    """All blocks on `tokens` of which `patches` are embedded; pixels get no gradient. `visible`:
+    the share of attention that is computed."""
     embed = _linear(patches, 3 * student.patch_size**2, student.dim) * 2 / 3
-    return embed + student.depth * _block(tokens, student.dim, student.mlp_ratio)
+    return embed + student.depth * _block(tokens, student.dim, student.mlp_ratio, visible)
 
 
-def _block(tokens: int, dim: int, mlp_ratio: float) -> float:
+def _block(tokens: int, dim: int, mlp_ratio: float, visible: float = 1.0) -> float:
     maps = 4 * _linear(tokens, dim, dim) + 2 * _linear(tokens, dim, round(dim * mlp_ratio))
-    return maps + _attention(tokens, tokens, dim)
+    return maps + visible * _attention(tokens, tokens, dim)
 
 
-def _decoder_block(queries: int, memory: int, dim: int, mlp_ratio: float) -> float:
+def _decoder_block(queries: int, memory: int, dim: int, mlp_ratio: float, visible: float) -> float:
     cross = 2 * _linear(queries, dim, dim) + 2 * _linear(memory, dim, dim)
-    return _block(queries, dim, mlp_ratio) + cross + _attention(queries, memory, dim)
+    seen = visible * _attention(queries, memory, dim)
+    return _block(queries, dim, mlp_ratio, visible) + cross + seen
 
 
 def _linear(tokens: int, inputs: int, outputs: int) -> float:

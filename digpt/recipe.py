@@ -6,6 +6,7 @@ Imports nothing heavy, so that a plan or a command line can read recipes without
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 PLAIN_VIEWS = ("identity", "flip")  # others are random crops: crop1, crop2 ...
 CROPS = ("cached", "rois", "online")
@@ -87,6 +88,11 @@ class Recipe:
     loss: str = "own"  # of continuous tokens: own (each method's) | cosine | mse | smooth-l1
     mask_share: float = 0.7  # masked only
     label_smoothing: float = 0.0  # codes only
+    target_share: float = 1.0  # digpt only: of each cluster's tokens, how many a decoder predicts
+    ema: float = 0.0  # decay per step of a moving average of the weights, then kept instead; 0: off
+    micro_batch: int = 0  # images computed at once, the batch staying what it is; 0: all of it
+    activation_checkpointing: bool = False  # a block is computed twice, and needs less memory
+    compile: bool = False  # blocks by torch.compile
     precision: str = "fp32"  # fp32 | bf16 | fp16 | auto (what the hardware does well)
 
 
@@ -104,6 +110,23 @@ class Transfer:
     finetune_layer_decay: float = 0.75
     finetune_weight_decay: float = 0.05
     bootstrap: int = 1000
+
+
+# Options that do nothing at these values. They are left out of what names a result, so that a new
+# option does not run again what exists.
+OFF: Mapping[str, float | bool | str] = {
+    "loss": "own",
+    "target_share": 1.0,
+    "ema": 0.0,
+    "micro_batch": 0,
+    "activation_checkpointing": False,
+    "compile": False,
+}
+
+
+def without_off(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's numbers by name, but those options that are off."""
+    return {name: value for name, value in values.items() if name not in OFF or value != OFF[name]}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -42,7 +42,7 @@ def images_seen(spec: PilotSpec, seconds: Seconds | None = None) -> dict[str, in
 def flops_per_image(arm: Arm, recipe: Recipe) -> float:
     """FLOPs of one training step of a pretraining arm, per image."""
     width = token_width(parse(arm.tokenizer or ""), recipe.student)
-    return training_flops(arm.method, recipe.student, token_dim=width, mask_share=recipe.mask_share)
+    return training_flops(arm.method, recipe, token_dim=width)
 
 
 def token_width(name: TokenizerName, student: Student) -> int:

@@ -50,6 +50,9 @@ BOUNDS: Mapping[str, tuple[float, float]] = {  # of every number in a recipe, by
     "mask_share": (0.01, 0.99),
     "stored_size": (0, 4096),
     "label_smoothing": (0.0, 0.99),
+    "target_share": (0.01, 1.0),
+    "ema": (0.0, 0.99999),
+    "micro_batch": (0, 1_000_000),
     "label_seeds": (1, MAX_SEEDS),
     "finetune_epochs": (1, 10_000),
     "finetune_batch": (1, 1_000_000),
@@ -341,8 +344,11 @@ def _typed(current: object, value: object, where: str) -> object:
     """`value` in the type that the preset's value has, or a sentence."""
     if isinstance(current, tuple) or current is None:
         return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if isinstance(current, bool) and isinstance(value, bool):
+        return value
     if isinstance(current, bool) or isinstance(value, bool):
-        raise ValueError(f"{where} must be a number or text, not {value!r}")
+        allowed = "true or false" if isinstance(current, bool) else "a number or text"
+        raise ValueError(f"{where} must be {allowed}, not {value!r}")
     if isinstance(current, int) and isinstance(value, int):
         return value
     if isinstance(current, float) and isinstance(value, (int, float)):

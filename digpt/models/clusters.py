@@ -51,12 +51,28 @@ def take_clusters(x: Tensor, order: Tensor) -> Tensor:
     return x[torch.arange(len(x), device=x.device)[:, None], order]
 
 
+def take_places(x: Tensor, places: Tensor | None) -> Tensor:
+    """Of each cluster in (B, k, S, ...) the places (B, k, s) -> (B, k, s, ...); None: all."""
+    if places is None:
+        return x
+    images = torch.arange(len(x), device=x.device)[:, None, None]
+    return x[images, torch.arange(x.shape[1], device=x.device)[:, None], places]
+
+
+def draw_numbers(
+    batch: int, count: int, generator: torch.Generator | None, device: torch.device
+) -> Tensor:
+    """(B, count) numbers in [0, 1), where the generator is; image by image, so that a batch in
+    parts draws what the whole would."""
+    where = generator.device if generator is not None else device
+    return torch.rand(batch, count, generator=generator, device=where)
+
+
 def draw_order(
     batch: int, count: int, generator: torch.Generator | None, device: torch.device
 ) -> Tensor:
     """A random permutation of `count` things for each of `batch` images, (B, count) int64."""
-    where = generator.device if generator is not None else device
-    keys = torch.rand(batch, count, generator=generator, device=where)
+    keys = draw_numbers(batch, count, generator, device)
     return keys.argsort(dim=1).to(device, non_blocking=True)
 
 

@@ -1,7 +1,8 @@
 """D-iGPT (Ren et al. 2024, arXiv 2312.02147).
 
-B images, K clusters in all, S patches per cluster, s teacher tokens per cluster, D student width,
-E decoder width, T taps, C token width (or number of codes).
+B images, K clusters in all, S patches per cluster, s teacher tokens per cluster (or as many places
+of each as a decoder is asked for), D student width, E decoder width, T taps, C token width (or
+number of codes).
 """
 
 import math
@@ -11,17 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from digpt.errors import UserError
+from digpt.flops import GROUPED_FROM, asked_places
 from digpt.models.clusters import (
     block_causal_mask,
     check_clusters,
     divides,
-    draw_order,
+    draw_numbers,
     in_clusters,
     resize_clusters,
     resize_tokens,
     take_clusters,
+    take_places,
 )
-from digpt.models.layers import EPS, DecoderBlock, initialise
+from digpt.models.layers import EPS, DecoderBlock, Mask, Prefixes, initialise
 from digpt.models.losses import (
     Losses,
     Prediction,
@@ -55,9 +58,7 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=EPS)
         self.predict = nn.Linear(dim, out)
 
-    def forward(
-        self, taps: Tensor, positions: Tensor, self_mask: Tensor, cross_mask: Tensor
-    ) -> Tensor:
+    def forward(self, taps: Tensor, positions: Tensor, self_mask: Mask, cross_mask: Mask) -> Tensor:
         """Predictions (B, Q, C) at positions (B, Q, E) from taps (B, n, T, D)."""
         memory = self.memory(self.tap_norm(taps).flatten(2))  # (B, n, E * depth)
         memories = memory.unflatten(-1, (-1, len(self.blocks)))  # (B, n, E, depth): depth is last
@@ -84,7 +85,10 @@ class DiGPT(nn.Module):
         decoder_depth: int = 1,
         decoder_heads: int = 4,
         with_visible: bool = True,
+        target_share: float = 1.0,
     ) -> None:
+        """target_share: of each cluster's tokens, the part that a decoder is asked for, drawn anew
+        for each image; below 1, targets are resampled to the student's grid."""
         super().__init__()
         check_clusters(clusters, encoder.grid_size)
         self.clusters, self.has_global = clusters, has_global
@@ -95,9 +99,15 @@ class DiGPT(nn.Module):
         self.cluster_shape = _per_cluster(encoder.grid_size, clusters)
         self.positions: Tensor  # (1 + N, E), of the decoders' queries
         self.register_buffer("positions", sincos_2d(decoder_dim, encoder.grid_size))
-        self.mask: Tensor  # (n, n), n = (K - 1) * S + 1
-        mask = block_causal_mask(self.count - 1, math.prod(self.cluster_shape))
-        self.register_buffer("mask", mask, persistent=False)
+        self.size = math.prod(self.cluster_shape)  # S
+        if not 0 < target_share <= 1:
+            raise UserError(
+                f"A target share of {target_share} is not a part of a cluster: choose one above 0,"
+                " and 1 to predict every token.",
+                field="target_share",
+            )
+        self.asked = asked_places(target_share, self.size)  # of the S, by each decoder
+        self._set_masks()
 
         def decoder() -> Decoder:
             return Decoder(
@@ -130,19 +140,20 @@ class DiGPT(nn.Module):
         `generator` when not given.
         """
         check_global(global_token, self.has_global)
-        if order is None:
-            order = draw_order(len(images), self.count, generator, images.device)
+        order, ar_places, visible_places = self._draw(images, order, generator)
         grid = self._target_grid(tokens)
         target = in_clusters(resize_tokens(tokens, grid), self.clusters)
         target = take_clusters(target, order)  # (B, K, s, C)
         taps = self.encode(images, order[:, :-1])  # (B, n, T, D): the last cluster is never seen
 
-        ar = self._predict(self.ar_decoder, taps, order[:, 1:], grid)
-        ar_loss = self._loss(ar, target[:, 1:], global_token)
+        ar = self._predict(self.ar_decoder, taps, order[:, 1:], ar_places, grid)
+        ar_loss = self._loss(ar, take_places(target[:, 1:], ar_places), global_token)
         if self.visible_decoder is None:
             return Losses(ar_loss, ar_loss, ar_prediction=ar if predictions else None)
-        visible = self._predict(self.visible_decoder, taps, order[:, :-1], grid)
-        visible_loss = self._loss(visible, target[:, :-1], global_token)
+        visible = self._predict(self.visible_decoder, taps, order[:, :-1], visible_places, grid)
+        visible_loss = self._loss(
+            visible, take_places(target[:, :-1], visible_places), global_token
+        )
         return Losses(
             ar_loss + visible_loss,
             ar_loss,
@@ -157,21 +168,77 @@ class DiGPT(nn.Module):
         x = self.encoder.patch_embed(take_clusters(pixels, order))  # (B, K - 1, S, D)
         x = x + self._cluster_positions(self.encoder.positions, order)
         x = torch.cat([x.flatten(1, 2), self.encoder.class_token(len(x))], dim=1)  # (B, n, D)
-        return torch.stack(self.encoder.taps(x, self.taps, self.mask), dim=2)
+        return torch.stack(self.encoder.taps(x, self.taps, self.encoder_mask), dim=2)
+
+    @property
+    def mask(self) -> Tensor:
+        """Who sees whom among the n = (K - 1) * S + 1 tokens that are read, (n, n)."""
+        return block_causal_mask(self.count - 1, self.size)
+
+    @property
+    def draws(self) -> int:
+        """How many random numbers a forward pass draws for each image."""
+        asks_all = self.asked == self.size
+        return self.count + (0 if asks_all else 2 * (self.count - 1) * self.size)
+
+    def _draw(
+        self, images: Tensor, order: Tensor | None, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Of each image the order (B, K) of its clusters, unless given, and of each cluster the
+        places (B, K - 1, s) that the two decoders are asked for; None where that is all of them."""
+        asks_all, device = self.asked == self.size, images.device
+        if order is not None and asks_all:
+            return order, None, None
+        numbers = draw_numbers(len(images), self.draws, generator, device)
+        if order is None:
+            order = numbers[:, : self.count].argsort(dim=1).to(device, non_blocking=True)
+        if asks_all:
+            return order, None, None
+        keys = numbers[:, self.count :].unflatten(1, (2, self.count - 1, -1))  # (B, 2, K - 1, S)
+        places = keys.argsort(dim=-1)[..., : self.asked].to(device, non_blocking=True)
+        return order, places[:, 0], places[:, 1]
+
+    def _set_masks(self) -> None:
+        """The masks of encoder and decoders; a decoder has as many queries per cluster as it is
+        asked for places, and one for the global token, if there is one."""
+        clusters = torch.arange(self.count - 1)[:, None]
+        queries = (clusters * self.size + torch.arange(self.asked)).flatten()
+        if self.has_global:
+            queries = torch.cat([queries, queries.new_tensor([len(self.mask) - 1])])
+        of_queries = self.mask[queries]
+        self.encoder_mask: Mask
+        self.self_mask: Mask
+        self.cross_mask: Mask
+        self._set_mask("encoder_mask", self.mask)  # (n, n)
+        self._set_mask("self_mask", of_queries[:, queries])  # (Q, Q)
+        self._set_mask("cross_mask", of_queries)  # (Q, n)
+
+    def _set_mask(self, name: str, mask: Tensor) -> None:
+        if self.size >= GROUPED_FROM:
+            setattr(self, name, Prefixes.of(mask))
+        else:
+            self.register_buffer(name, mask, persistent=False)
 
     def _predict(
-        self, decoder: Decoder, taps: Tensor, order: Tensor, grid: tuple[int, int]
+        self,
+        decoder: Decoder,
+        taps: Tensor,
+        order: Tensor,
+        places: Tensor | None,
+        grid: tuple[int, int],
     ) -> Prediction:
-        """What a decoder says about the clusters `order` (B, K - 1) of the teacher's `grid`."""
-        queries = self._cluster_positions(self.positions, order).flatten(1, 2)
+        """What a decoder says about the clusters `order` (B, K - 1) of the teacher's `grid`, or
+        about their `places` (B, K - 1, s) alone."""
+        queries = self._cluster_positions(self.positions, order)  # (B, K - 1, S, E)
+        queries = take_places(queries, places).flatten(1, 2)
         if self.has_global:
             cls = self.positions[:1].expand(len(queries), 1, -1)
             queries = torch.cat([queries, cls], dim=1)  # (B, n, E)
-        seen = self.mask[: queries.shape[1]]  # without a global token nothing asks for one
-        x = decoder(taps, queries, seen[:, : queries.shape[1]], seen)
+        x = decoder(taps, queries, self.self_mask, self.cross_mask)
         x, cls = (x[:, :-1], x[:, -1]) if self.has_global else (x, None)
         x = x.unflatten(1, (self.count - 1, -1))  # (B, K - 1, S, C)
-        x = resize_clusters(x, self.cluster_shape, _per_cluster(grid, self.clusters))
+        if places is None:
+            x = resize_clusters(x, self.cluster_shape, _per_cluster(grid, self.clusters))
         return Prediction(x, cls)  # (B, K - 1, s, C)
 
     def _loss(self, said: Prediction, target: Tensor, global_token: Tensor | None) -> Tensor:
@@ -186,9 +253,11 @@ class DiGPT(nn.Module):
         return in_clusters(grid[None], self.clusters)[0][order]
 
     def _target_grid(self, tokens: Tensor) -> tuple[int, int]:
-        """The teacher's grid; where the clusters do not divide it, the student's."""
+        """The teacher's grid; the student's where the clusters do not divide the teacher's, or
+        where single places are predicted, which cannot be resized."""
         grid = (tokens.shape[1], tokens.shape[2])
-        return grid if divides(self.clusters, grid) else self.encoder.grid_size
+        fits = divides(self.clusters, grid) and self.asked == self.size
+        return grid if fits else self.encoder.grid_size
 
 
 def _per_cluster(grid_size: tuple[int, int], clusters: tuple[int, int]) -> tuple[int, int]:
@@ -259,4 +328,5 @@ def _build(
         decoder_depth=student.decoder_depth,
         decoder_heads=student.decoder_heads,
         with_visible=with_visible,
+        target_share=recipe.target_share,
     )

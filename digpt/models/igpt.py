@@ -31,6 +31,7 @@ class IGPT(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder, self.token_loss, self.has_global = encoder, token_loss, has_global
+        self.draws = 0  # nothing is random
         self.norm = nn.LayerNorm(encoder.dim, eps=EPS)
         self.hidden = nn.Linear(encoder.dim, hidden)
         self.predict = nn.Linear(hidden, token_dim)

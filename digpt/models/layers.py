@@ -1,5 +1,7 @@
 """Bricks of a transformer: they know no model. B batch, N tokens, M memory tokens, D width."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,8 +14,39 @@ def _heads(x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
     return x.unflatten(-1, (parts, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
 
 
+@dataclass(frozen=True, slots=True)
+class Prefixes:
+    """A mask whose rows come in groups that look at the first so many columns, and at no others.
+
+    What a group does not see is not computed, where a mask computes it and throws it away.
+    """
+
+    rows: tuple[int, ...]  # in each group, from above
+    columns: tuple[int, ...]  # that the group sees, from the left
+
+    @staticmethod
+    def of(mask: Tensor) -> "Prefixes":
+        """The same as `mask` (N, M) bool, on the CPU, each row of which sees a prefix."""
+        columns, rows = torch.unique_consecutive(mask.sum(dim=1), return_counts=True)
+        return Prefixes(tuple(rows.tolist()), tuple(columns.tolist()))
+
+
+Mask = Tensor | Prefixes | None  # a tensor is (N, M) bool, true where a row may look at a column
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> Tensor:
+    """Attention of q (B, heads, N, d) to k and v (B, heads, M, d)."""
+    if not isinstance(mask, Prefixes):
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (B, heads, N, d)
+    groups = [
+        F.scaled_dot_product_attention(part, k[:, :, :columns], v[:, :, :columns])
+        for part, columns in zip(q.split(mask.rows, dim=2), mask.columns, strict=True)
+    ]
+    return torch.cat(groups, dim=2)
+
+
 class Attention(nn.Module):
-    """Self-attention. `mask` (N, N) bool is true where a row may look at a column."""
+    """Self-attention; `mask` says which of N tokens looks at which."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -21,14 +54,14 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, mask: Mask = None) -> Tensor:
         q, k, v = _heads(self.qkv(x), 3, self.heads)
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (B, heads, N, D / heads)
+        x = attend(q, k, v, mask)  # (B, heads, N, D / heads)
         return self.proj(x.transpose(1, 2).flatten(2))
 
 
 class CrossAttention(nn.Module):
-    """Attention of x (B, N, D) to a memory (B, M, D); `mask` (N, M) as in `Attention`."""
+    """Attention of x (B, N, D) to a memory (B, M, D)."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -37,10 +70,10 @@ class CrossAttention(nn.Module):
         self.kv = nn.Linear(dim, 2 * dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, memory: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, memory: Tensor, mask: Mask = None) -> Tensor:
         (q,) = _heads(self.q(x), 1, self.heads)
         k, v = _heads(self.kv(memory), 2, self.heads)
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = attend(q, k, v, mask)
         return self.proj(x.transpose(1, 2).flatten(2))
 
 
@@ -76,7 +109,7 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim, eps=eps)
         self.mlp = MLP(dim, round(dim * mlp_ratio), quick_gelu=quick_gelu)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, mask: Mask = None) -> Tensor:
         x = x + self.attn(self.norm1(x), mask)
         return x + self.mlp(self.norm2(x))
 
@@ -94,9 +127,7 @@ class DecoderBlock(nn.Module):
         self.mlp_norm = nn.LayerNorm(dim, eps=EPS)
         self.mlp = MLP(dim, round(dim * mlp_ratio))
 
-    def forward(
-        self, x: Tensor, memory: Tensor, self_mask: Tensor | None, cross_mask: Tensor | None
-    ) -> Tensor:
+    def forward(self, x: Tensor, memory: Tensor, self_mask: Mask, cross_mask: Mask) -> Tensor:
         x = x + self.self_attention(self.self_norm(x), self_mask)
         x = x + self.cross_attention(self.query_norm(x), self.memory_norm(memory), cross_mask)
         return x + self.mlp(self.mlp_norm(x))

@@ -42,6 +42,7 @@ class Masked(nn.Module):
         super().__init__()
         self.encoder, self.token_loss, self.has_global = encoder, token_loss, has_global
         self.count = encoder.grid_size[0] * encoder.grid_size[1]  # N
+        self.draws = self.count  # random numbers for each image
         self.visible = round(self.count * (1 - mask_share))  # n
         if not 0 < self.visible < self.count:
             raise UserError(

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from digpt.errors import UserError
-from digpt.models.layers import EPS, Block, PatchEmbed, initialise, patchify
+from digpt.models.layers import EPS, Block, Mask, PatchEmbed, initialise, patchify
 from digpt.models.positions import sincos_2d
 from digpt.recipe import Student
 
@@ -93,7 +93,7 @@ class ViT(nn.Module):
         """The class token at its position, (B, 1, D)."""
         return (self.cls_token + self.positions[0]).expand(batch, 1, -1)
 
-    def taps(self, x: Tensor, taps: tuple[int, ...], mask: Tensor | None = None) -> list[Tensor]:
+    def taps(self, x: Tensor, taps: tuple[int, ...], mask: Mask = None) -> list[Tensor]:
         """Tokens (B, n, D) after each of the blocks `taps` (1-based, ascending)."""
         x, tapped = self.norm_pre(x), []
         for number, block in enumerate(self.blocks[: taps[-1]], start=1):

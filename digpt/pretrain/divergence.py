@@ -1,5 +1,7 @@
 """A run that diverges stops with what happened and what to lower; it never leaves NaN behind."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,9 @@ from digpt.pretrain.state import Run
 from digpt.recipe import Recipe
 
 DIVERGED = 10.0  # times the first loss
+LEAST_SCALE = (
+    1e-3  # of fp16 gradients: a scaler that has gone so low finds no step without overflow
+)
 
 
 def check_losses(losses: Tensor, run: Run, recipe: Recipe) -> None:
@@ -24,8 +29,23 @@ def check_finite(run: Run, recipe: Recipe) -> None:
     """Raise `UserError` rather than keep weights that are not finite."""
     if run.recent:
         check_losses(torch.stack(run.recent)[:, 0].cpu(), run, recipe)
-    if not all(bool(parameter.isfinite().all()) for parameter in run.model.parameters()):
+    if not all(bool(tensor.isfinite().all()) for tensor in _kept(run)):
         raise _divergence("a weight became infinite or not a number", run.step, recipe)
+
+
+def check_scale(run: Run, recipe: Recipe) -> None:
+    """Raise `UserError` if the scaler of fp16 skips step after step, so that nothing is learnt."""
+    if run.scaler.is_enabled() and run.scaler.get_scale() < LEAST_SCALE:
+        raise _divergence("gradients overflow in fp16 at every step", run.step, recipe)
+
+
+def _kept(run: Run) -> Iterator[Tensor]:
+    """What a checkpoint would hold."""
+    yield from run.model.parameters()
+    if run.average:
+        yield from run.average.module.parameters()
+    for state in run.optimizer.state.values():
+        yield from state.values()
 
 
 def _divergence(what: str, step: int, recipe: Recipe) -> UserError:

@@ -17,10 +17,12 @@ import torch
 from digpt.checkpoint import delete_checkpoints, read_checkpoint, write_checkpoint
 from digpt.errors import Cancelled
 from digpt.models import ViT, save_encoder
-from digpt.pretrain.divergence import check_finite, check_losses
+from digpt.pretrain.acceleration import compile_blocks
+from digpt.pretrain.divergence import check_finite, check_losses, check_scale
 from digpt.pretrain.feed import Feed, TokenSource, check_inputs
+from digpt.pretrain.ranks import Ranks
 from digpt.pretrain.schedule import learning_rate, steps_of
-from digpt.pretrain.state import Run, identity_of, resume, start, to_checkpoint
+from digpt.pretrain.state import Run, identity_of, resume, start, threads_of, to_checkpoint
 from digpt.pretrain.targets import target_norms
 from digpt.pretrain.trainer import LOSSES, Trainer
 from digpt.recipe import Recipe
@@ -40,6 +42,7 @@ class Result:
     images_per_second: float
     flops_per_image: float  # forward and backward, of one training step
     precision: str
+    micro_batch: int  # images computed at once; less than asked for if memory ran out
 
 
 def pretrain(
@@ -63,23 +66,37 @@ def pretrain(
     loss: of continuous tokens, "cosine", "mse" or "smooth-l1"; the recipe's when not given.
     init: what the student starts from, of the recipe's sizes; it is left as it was.
     Goes on from the newest checkpoint in `out_dir`, if there is one; on the CPU the end is bit for
-    bit that of an uninterrupted run. Stopped by `Cancelled`, it writes a checkpoint first.
+    bit that of an uninterrupted run. Stopped by `Cancelled`, it writes a checkpoint first. In a
+    process group each process computes its part of every batch; the first one writes.
     """
     rows = np.arange(len(images)) if rows is None else np.asarray(rows)
     check_inputs(images, rows, tokens, recipe)
-    norms = target_norms(tokens, len(rows), recipe, device)
-    run = start(tokens, recipe, method, seed, device, loss, init)
-    trainer = Trainer(run, Feed(images, rows, tokens, recipe, seed), recipe, seed, device, norms)
-    identity = identity_of(recipe, method, seed, len(rows), tokens, loss, init)
-    checkpoints = out_dir / "checkpoints"
-    checkpoint = read_checkpoint(checkpoints, reporter)
-    if checkpoint is not None:
-        resume(run, checkpoint, identity, out_dir, reporter)
-    else:
-        run.flops_per_image = trainer.count_flops()
-    _train(trainer, checkpoints, identity, checkpoint_seconds, reporter)
-    save_encoder(run.model.encoder, out_dir / "encoder")
-    delete_checkpoints(checkpoints)
+    ranks = Ranks.joined()
+    reporter = ranks.reporter(reporter)
+    checkpoint = read_checkpoint(out_dir / "checkpoints", reporter)
+    with threads_of(checkpoint, reporter):
+        norms = target_norms(tokens, len(rows), recipe, device)
+        run = start(tokens, recipe, method, seed, device, loss, init)
+        feed = Feed(images, rows, tokens, recipe, seed)
+        trainer = Trainer(run, feed, recipe, seed, device, norms, ranks)
+        identity = identity_of(recipe, method, seed, len(rows), tokens, loss, init)
+        if checkpoint is not None:
+            resume(run, checkpoint, identity, out_dir, reporter)
+        else:
+            run.flops_per_image = trainer.count_flops()
+        if recipe.compile:
+            compile_blocks(run.model, device)
+        _train(trainer, out_dir / "checkpoints", identity, checkpoint_seconds, reporter)
+    return _finish(trainer, out_dir)
+
+
+def _finish(trainer: Trainer, out_dir: Path) -> Result:
+    """Keep the encoder, drop the checkpoints."""
+    run, recipe, ranks = trainer.run, trainer.recipe, trainer.ranks
+    if ranks.is_first:
+        save_encoder(run.encoder, out_dir / "encoder")
+        delete_checkpoints(out_dir / "checkpoints")
+    ranks.wait()
     return Result(
         encoder=out_dir / "encoder",
         curve=run.curve,
@@ -88,6 +105,7 @@ def pretrain(
         images_per_second=run.step * recipe.batch_size / max(run.seconds, 1e-9),
         flops_per_image=run.flops_per_image,
         precision=trainer.precision,
+        micro_batch=min(run.micro_batch, len(ranks.own(recipe.batch_size))),
     )
 
 
@@ -99,7 +117,7 @@ def _train(
     reporter: Reporter,
 ) -> None:
     """All remaining steps, with points of the curve on the way and checkpoints by time."""
-    run, recipe = trainer.run, trainer.recipe
+    run, recipe, ranks = trainer.run, trainer.recipe, trainer.ranks
     steps = steps_of(recipe)
     every = max(1, steps // POINTS)
     before, resumed_at = run.seconds, run.step
@@ -108,18 +126,20 @@ def _train(
     def save() -> None:
         run.seconds = before + time.monotonic() - started
         check_finite(run, recipe)
-        write_checkpoint(checkpoints, to_checkpoint(run, identity))
+        if ranks.is_first:
+            write_checkpoint(checkpoints, to_checkpoint(run, identity))
 
     run.model.train()
     try:
         with contextlib.closing(trainer.feed.batches(run.step, steps)) as batches:
             for batch in batches:
-                reporter.check()
+                ranks.check(reporter)
                 trainer.step(batch, reporter)
                 reporter.progress(run.step * recipe.batch_size, steps * recipe.batch_size)
                 if run.step % every == 0 or run.step == steps:
                     _report(run, recipe, reporter)
-                if time.monotonic() - saved >= checkpoint_seconds and run.step < steps:
+                is_due = time.monotonic() - saved >= checkpoint_seconds
+                if run.step < steps and ranks.any(is_due):
                     save()
                     saved = time.monotonic()
     except Cancelled:
@@ -135,6 +155,7 @@ def _report(run: Run, recipe: Recipe, reporter: Reporter) -> None:
     """One point of the curve: means over the steps since the last one. Waits for the device."""
     recent = torch.stack(run.recent).cpu()  # (n, 3)
     check_losses(recent[:, 0], run, recipe)
+    check_scale(run, recipe)
     means = dict(zip(LOSSES, recent.mean(dim=0).tolist(), strict=True))
     point = {name: value for name, value in means.items() if not math.isnan(value)}
     point["lr"] = learning_rate(recipe, run.step - 1)

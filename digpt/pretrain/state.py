@@ -1,7 +1,9 @@
 """What changes while a run goes on: made from the seed, kept in checkpoints, put back from them."""
 
+import contextlib
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,11 +15,13 @@ from torch import Tensor
 from digpt.checkpoint import Checkpoint
 from digpt.errors import UserError, pick
 from digpt.models import METHODS, Method, ViT
+from digpt.models.average import Average
 from digpt.models.layers import initialise
+from digpt.pretrain.acceleration import checkpoint_blocks
 from digpt.pretrain.feed import TokenSource
 from digpt.pretrain.precision import resolve_precision
 from digpt.pretrain.randomness import WEIGHTS, mixed
-from digpt.recipe import Recipe
+from digpt.recipe import Recipe, without_off
 from digpt.reporter import Reporter
 
 
@@ -28,13 +32,19 @@ class Run:
     model: Method
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    micro_batch: int  # images computed at once; halved when memory runs out
+    average: Average | None = None  # of the encoder
     step: int = 0  # steps done
-    parts: int = 1  # a batch is computed in so many parts, more after running out of memory
     seconds: float = 0.0
     flops_per_image: float = 0.0
     first_loss: float | None = None
     curve: list[dict[str, float]] = field(default_factory=list)
     recent: list[Tensor] = field(default_factory=list)  # (3,) per step since the last point
+
+    @property
+    def encoder(self) -> ViT:
+        """What pretraining is for: the encoder, or its average where there is one."""
+        return self.average.module if self.average else self.model.encoder  # pyright: ignore[reportReturnType] - a copy of the encoder
 
 
 def start(
@@ -60,6 +70,9 @@ def start(
     if init is not None:
         model.encoder = deepcopy(init)
     model.to(device)
+    average = Average(model.encoder, recipe.ema) if recipe.ema else None
+    if recipe.activation_checkpointing:
+        checkpoint_blocks(model)
     # matrices decay; biases, norms and learned tokens are vectors and do not
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim <= 1]
@@ -73,7 +86,13 @@ def start(
         fused=device.type in ("cpu", "cuda"),
     )
     is_scaled = resolve_precision(recipe.precision, device) == "fp16"
-    return Run(model, optimizer, torch.amp.GradScaler(device.type, enabled=is_scaled))
+    return Run(
+        model,
+        optimizer,
+        torch.amp.GradScaler(device.type, enabled=is_scaled),
+        micro_batch=recipe.micro_batch or recipe.batch_size,
+        average=average,
+    )
 
 
 def identity_of(
@@ -90,7 +109,7 @@ def identity_of(
         "method": method,
         "seed": seed,
         "images": count,
-        "recipe": asdict(recipe),
+        "recipe": without_off(asdict(recipe)),
         "tokens": [tokens.dim, tokens.codes, *tokens.grid_size, tokens.has_global],
         "loss": loss,
         "init": None if init is None else _digest(init),
@@ -106,20 +125,45 @@ def _digest(vit: ViT) -> str:
     return digest.hexdigest()
 
 
-def _setting() -> dict[str, Any]:
-    """What must be equal for a resumed run to be bit for bit the same."""
-    return {"torch": torch.__version__, "threads": torch.get_num_threads()}
+def _setting(run: Run) -> dict[str, Any]:
+    """What must be equal for a resumed run to be bit for bit the same, besides the threads."""
+    device = next(run.model.parameters()).device.type
+    return {"torch": torch.__version__, "device": device, "scaled": run.scaler.is_enabled()}
+
+
+@contextlib.contextmanager
+def threads_of(checkpoint: Checkpoint | None, reporter: Reporter) -> Iterator[None]:
+    """As many threads as the run was begun with: sums come out bit for bit the same only so."""
+    here = torch.get_num_threads()
+    begun = checkpoint.values["threads"] if checkpoint else here
+    if begun != here:
+        reporter.log(
+            f"Going on with {begun} threads, as the run was begun, instead of {here}: only so does"
+            " it end bit for bit as if it had not been stopped.",
+            "warning",
+        )
+    torch.set_num_threads(begun)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(here)
+
+
+_KEPT = ("micro_batch", "seconds", "flops_per_image", "first_loss", "curve")  # values of a `Run`
 
 
 def to_checkpoint(run: Run, identity: dict[str, Any]) -> Checkpoint:
     tensors = {f"model.{name}": value for name, value in run.model.state_dict().items()}
+    if run.average:
+        averaged = run.average.module.state_dict()
+        tensors |= {f"average.{name}": value for name, value in averaged.items()}
     for index, state in run.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
     if run.recent:
         tensors["recent"] = torch.stack(run.recent)
-    names = ("parts", "seconds", "flops_per_image", "first_loss", "curve")
-    values = {name: getattr(run, name) for name in names}
-    values |= {"identity": identity, "setting": _setting(), "scaler": run.scaler.state_dict()}
+    values = {name: getattr(run, name) for name in _KEPT}
+    values |= {"identity": identity, "setting": _setting(run), "scaler": run.scaler.state_dict()}
+    values["threads"] = torch.get_num_threads()
     return Checkpoint(run.step, tensors, values)
 
 
@@ -135,14 +179,15 @@ def resume(
             " Give an empty folder, or the same settings.",
             code="foreign-checkpoint",
         )
-    if values["setting"] != _setting():
+    if values["setting"] != _setting(run):
         reporter.log(
-            f"Resuming under {_setting()}, begun under {values['setting']}: results will be"
+            f"Resuming under {_setting(run)}, begun under {values['setting']}: results will be"
             " equivalent, not bit for bit the same.",
             "warning",
         )
-    model = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
-    run.model.load_state_dict(model)
+    run.model.load_state_dict(_under("model.", tensors))
+    if run.average:
+        run.average.module.load_state_dict(_under("average.", tensors))
     states: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
@@ -151,9 +196,13 @@ def resume(
     groups = run.optimizer.state_dict()["param_groups"]
     run.optimizer.load_state_dict({"state": states, "param_groups": groups})
     run.scaler.load_state_dict(values["scaler"])
-    for name in ("parts", "seconds", "flops_per_image", "first_loss", "curve"):
+    for name in _KEPT:
         setattr(run, name, values[name])
     device = next(run.model.parameters()).device
     run.recent = list(tensors["recent"].to(device)) if "recent" in tensors else []
     run.step = checkpoint.step
     reporter.log(f"Resumed after step {run.step}.")
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

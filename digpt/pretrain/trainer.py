@@ -7,12 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from digpt.errors import UserError
+from digpt.errors import UserError, is_out_of_memory
 from digpt.models import Losses, normalise
+from digpt.models.clusters import draw_numbers
 from digpt.models.targets import Normalise
 from digpt.pretrain.feed import Batch, Feed
 from digpt.pretrain.precision import autocast, resolve_precision
 from digpt.pretrain.randomness import ORDER, mixed
+from digpt.pretrain.ranks import Ranks
 from digpt.pretrain.schedule import learning_rate
 from digpt.pretrain.state import Run
 from digpt.recipe import Recipe
@@ -32,53 +34,67 @@ class Trainer:
         seed: int,
         device: torch.device,
         target_norms: tuple[Normalise, Normalise],
+        ranks: Ranks,
     ) -> None:
+        self.ranks = ranks
         self.run, self.feed, self.recipe, self.seed, self.device = run, feed, recipe, seed, device
         self.precision = resolve_precision(recipe.precision, device)
         self.normalise_tokens, self.normalise_global = target_norms
         self.parameters = list(run.model.parameters())
 
     def step(self, batch: Batch, reporter: Reporter) -> None:
-        """One update; after running out of memory again in twice as many parts."""
+        """One update; after running out of memory again with half as many images at once."""
         run = self.run
         while True:
             try:
-                values = self._gradients(batch)
+                values = self._gradients(batch, self.ranks.own(len(batch.images)))
                 break
-            except torch.OutOfMemoryError as error:
-                if run.parts * 2 > len(batch.images):
-                    raise UserError(
-                        "Out of memory even with one image at a time. Use a smaller student,"
-                        " a smaller image or a larger device.",
-                        code="out-of-memory",
-                    ) from error
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._halve(batch, error)
             run.optimizer.zero_grad()
-            run.parts *= 2
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()  # blocks of the old sizes would be in the way
             reporter.log(
-                f"Out of memory: going on with {run.parts} parts per batch of"
-                f" {self.recipe.batch_size}; the result of a step stays the same.",
+                f"Out of memory: going on with {run.micro_batch} images at once, still"
+                f" {self.recipe.batch_size} per step; the result of a step stays the same.",
                 "warning",
             )
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        self.ranks.add_up([*gradients, values])
         self._update()
         run.recent.append(values)
         run.step += 1
 
-    def count_flops(self) -> float:
-        """FLOPs of forward and backward per image, counted on a few images."""
-        few = Batch(*(None if part is None else part[:4] for part in self.feed.batch(0)))  # pyright: ignore[reportArgumentType] - only the global token may be None
-        with FlopCounterMode(display=False) as counter:
-            self._gradients(few)
-        self.run.optimizer.zero_grad()
-        return counter.get_total_flops() / len(few.images)
+    def _halve(self, batch: Batch, error: Exception) -> None:
+        """Let fewer images be computed at once, or raise `UserError` where it was one."""
+        at_once = min(self.run.micro_batch, len(self.ranks.own(len(batch.images))))
+        if at_once == 1:
+            raise UserError(
+                "Out of memory even with one image at a time. Use a smaller student,"
+                " a smaller image or a larger device.",
+                code="out-of-memory",
+            ) from error
+        self.run.micro_batch = (at_once + 1) // 2
 
-    def _gradients(self, batch: Batch) -> Tensor:
-        """Gradients of a batch, summed over its parts; its losses (3,), NaN where there is none."""
+    def count_flops(self) -> float:
+        """FLOPs of forward and backward for one image, counted."""
+        with FlopCounterMode(display=False) as counter:
+            self._gradients(self.feed.batch(0), range(1))
+        self.run.optimizer.zero_grad()
+        return float(counter.get_total_flops())
+
+    def _gradients(self, batch: Batch, own: range) -> Tensor:
+        """Gradients of a batch's mean loss from the images `own` of it, micro-batch by micro-batch;
+        their part of its losses (3,), NaN where there is none."""
         generator = torch.Generator().manual_seed(mixed(self.seed, ORDER, self.run.step))
+        draw_numbers(own.start, self.run.model.draws, generator, self.device)  # of images before
         total = torch.zeros(len(LOSSES), device=self.device)
-        for part in np.array_split(np.arange(len(batch.images)), self.run.parts):
-            few = slice(part[0], part[-1] + 1)
+        for start in own[:: self.run.micro_batch]:
+            few = slice(start, min(start + self.run.micro_batch, own.stop))
             losses = self._losses(batch, few, generator)
-            share = len(part) / len(batch.images)
+            share = (few.stop - few.start) / len(batch.images)
             self.run.scaler.scale(losses.loss * share).backward()
             total += share * _values(losses)
         return total
@@ -104,6 +120,8 @@ class Trainer:
         run.scaler.step(run.optimizer)
         run.scaler.update()
         run.optimizer.zero_grad()
+        if run.average:
+            run.average.update(run.model.encoder, run.step)
 
     def _to_device(self, array: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(array))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from digpt.init import Init
-from digpt.recipe import PLAIN_VIEWS, Preset, Recipe, Student
+from digpt.recipe import PLAIN_VIEWS, Preset, Recipe, Student, without_off
 from digpt.tokenizers.names import TokenizerName, parse
 from jobs import equal
 from jobs.spec import PRETRAINING, Arm, PilotSpec
@@ -361,9 +361,11 @@ def _labels_shown(budgets: Iterable[int | str], data: DatasetFacts) -> int:
 
 def _recipe_params(recipe: Recipe, method: str) -> dict[str, Any]:
     """The recipe's numbers that this method reads, as plain JSON."""
-    params = json.loads(json.dumps(asdict(recipe)))
+    params = json.loads(json.dumps(without_off(asdict(recipe))))
     if method != "masked":
         params.pop("mask_share")
+    if not method.startswith("digpt"):
+        params.pop("target_share", None)
     return params
 
 
@@ -373,4 +375,4 @@ def _transfer_params(values: Mapping[str, Any], protocol: str) -> dict[str, Any]
         names = [n for n in values if n.startswith("finetune_")]
     else:
         names = ["label_budgets"]
-    return json.loads(json.dumps({n: values[n] for n in names}))
+    return json.loads(json.dumps(without_off({n: values[n] for n in names})))

@@ -155,6 +155,8 @@ def pretrain_stage(
         "images_seen": result.images_seen,
         "images_per_second": result.images_per_second,
         "flops_per_image": result.flops_per_image,
+        "precision": result.precision,
+        "micro_batch": result.micro_batch,
         "flops": (result.flops_per_image + teacher_flops) * result.images_seen,
     }
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from digpt.errors import Cancelled, UserError
+from digpt.errors import Cancelled, UserError, is_out_of_memory
 from jobs.engine.artifacts import FULL, disk_full, open_artifacts
 from jobs.engine.events import BEAT, EVENTS, RESULT, EventWriter, write_json
 from jobs.settings import Settings
@@ -148,7 +148,7 @@ class Worker:
                 return {"state": "failed", "error": error_facts(disk_full(artifacts.root))}
             return _fault(run, error)
         except BaseException as error:
-            if _is_out_of_memory(error):
+            if is_out_of_memory(error):
                 return {"state": "failed", "error": error_facts(_out_of_memory(self.device))}
             return _fault(run, error)
 
@@ -237,10 +237,6 @@ def _assigned_gpus() -> list[Any]:
     import ray  # noqa: PLC0415 (inside an actor Ray is loaded already)
 
     return ray.get_gpu_ids()
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
 def _out_of_memory(device: str) -> UserError:

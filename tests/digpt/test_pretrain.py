@@ -218,7 +218,8 @@ def test_a_batch_too_large_for_memory_is_computed_in_parts(
     monkeypatch.setattr(IGPT, "forward", limited)
     reporter = Listening()
     parts = run(tmp_path / "parts", method="igpt", reporter=reporter)
-    assert any("4 parts per batch of 12" in line for line in reporter.lines)
+    assert any("going on with 3 images at once, still 12" in line for line in reporter.lines)
+    assert (whole.micro_batch, parts.micro_batch) == (12, 3)
     for a, b in zip(weights(whole).values(), weights(parts).values(), strict=True):
         assert torch.allclose(a, b, atol=1e-3)
 

@@ -26,6 +26,7 @@ def make(
     depth: int = 3,
     taps: tuple[int, ...] | None = None,
     decoder_depth: int = 2,
+    target_share: float = 1.0,
 ) -> DiGPT:
     torch.manual_seed(0)
     vit = ViT(image_size=image_size, patch_size=patch_size, dim=16, depth=depth, heads=2)
@@ -39,6 +40,7 @@ def make(
         decoder_dim=12,
         decoder_depth=decoder_depth,
         decoder_heads=3,
+        target_share=target_share,
     )
     with torch.no_grad():  # norms and biases away from their neutral start, or they test nothing
         for parameter in model.parameters():
@@ -134,21 +136,29 @@ class Reference:
                 tapped.append(tokens)
         return tapped
 
-    def decode(self, side: str, tapped: list[Tensor], clusters: list[int]) -> Tensor:
+    def decode(
+        self,
+        side: str,
+        tapped: list[Tensor],
+        clusters: list[int],
+        asked: list[list[int]] | None = None,  # of each cluster the places, else all
+    ) -> Tensor:
         w, heads = self.w, self.decoder_heads
         normed = [norm(w, f"{side}.tap_norm", tap, eps=1e-5) for tap in tapped]
         memory = linear(w, f"{side}.memory", torch.cat(normed, dim=-1))
         depth = memory.shape[-1] // w[f"{side}.token"].shape[0]
-        x = [
-            w[f"{side}.token"] + self.position("positions", place)
-            for cluster in clusters
-            for place in self.places(cluster, (self.side, self.side))
-        ]
-        sees = self.sees(len(x) // (self.count - 1))
+        x, turn = [], []  # each query, and after how many more clusters than one it is asked
+        for number, cluster in enumerate(clusters):
+            places = self.places(cluster, (self.side, self.side))
+            for index in asked[number] if asked else range(len(places)):
+                x.append(w[f"{side}.token"] + self.position("positions", places[index]))
+                turn.append(number)
         if self.has_global:
             x.append(w[f"{side}.token"] + w["positions"][0])
-        queries, asks = torch.stack(x), sees[: len(x)]
-        among = [row[: len(x)] for row in asks]
+            turn.append(self.count - 2)
+        queries, sees = torch.stack(x), self.sees(len(tapped[0]) // (self.count - 1))
+        asks = [sees[number * (len(tapped[0]) // (self.count - 1))] for number in turn]
+        among = [[b <= a for b in turn] for a in turn]
         for block in range(depth):
             name, own = f"{side}.blocks.{block}", memory[:, block::depth]
             normed_queries = norm(w, f"{name}.self_norm", queries)
@@ -216,6 +226,15 @@ CASES = {
 }
 
 
+@pytest.fixture(params=["with a mask", "by groups"])
+def attention(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of attention, of which the sizes of these tests would take the first alone."""
+    monkeypatch.setattr(
+        "digpt.models.digpt.GROUPED_FROM", 1 if request.param == "by groups" else 99
+    )
+
+
+@pytest.mark.usefixtures("attention")
 @pytest.mark.parametrize("case", CASES)
 def test_losses_equal_those_of_the_plain_reference(case: str) -> None:
     clusters, side, image_size, codes, has_global = CASES[case]
@@ -243,6 +262,55 @@ def test_losses_equal_those_of_the_plain_reference(case: str) -> None:
     assert float(losses.loss) == pytest.approx((sum(ar) + sum(visible)) / 2, abs=2e-5)
 
 
+@pytest.mark.usefixtures("attention")
+@pytest.mark.parametrize("has_global", [True, False])
+def test_a_share_of_the_targets_is_what_the_reference_says_of_these_places(
+    has_global: bool,
+) -> None:
+    model = make(has_global=has_global, target_share=0.4)  # 4 of 9 places
+    images, tokens = torch.randn(2, 3, 24, 24), torch.randn(2, 6, 6, 6)
+    whole = torch.randn(2, 6) if has_global else None
+    order, *places = model._draw(images, None, torch.Generator().manual_seed(4))
+    with torch.no_grad():
+        found = model(images, tokens, whole, generator=torch.Generator().manual_seed(4))
+
+    reference = Reference(model, (2, 2), heads=2, decoder_heads=3)
+    sides = ("ar_decoder", slice(1, None)), ("visible_decoder", slice(-1))
+    for (side, part), asked, loss in zip(
+        sides, places, (found.ar_loss, found.visible_loss), strict=True
+    ):
+        assert asked.shape == (2, 3, 4)
+        total = 0.0
+        for index, turn in enumerate(order.tolist()):
+            tapped = reference.encode(images[index], turn)
+            said = reference.decode(side, tapped, turn[part], asked[index].tolist())
+            targets = [
+                tokens[index][reference.places(cluster, (6, 6))[place]]
+                for cluster, chosen in zip(turn[part], asked[index].tolist(), strict=True)
+                for place in chosen
+            ]
+            targets += [whole[index]] if whole is not None else []
+            pairs = zip(said, targets, strict=True)
+            total += sum(reference.token_loss(a, b) for a, b in pairs) / len(targets)
+        assert float(loss) == pytest.approx(total / 2, abs=1e-5)
+
+
+def test_each_place_is_asked_for_equally_often_and_never_twice() -> None:
+    model = make(target_share=0.34)  # 3 of 9
+    _, ar, visible = model._draw(torch.empty(600, 1), None, torch.Generator().manual_seed(0))
+    for places in (ar, visible):
+        assert all(len(set(asked)) == 3 for asked in places.flatten(0, 1).tolist())
+        shares = torch.bincount(places.flatten(), minlength=9) / (600 * 3)
+        assert torch.allclose(shares, torch.full((9,), 1 / 3), atol=0.05)
+    assert not torch.equal(ar, visible)
+
+
+def test_a_target_share_that_is_no_part_is_refused() -> None:
+    for share in (0.0, 1.5):
+        with pytest.raises(UserError, match="not a part of a cluster"):
+            make(target_share=share)
+
+
 def predictions(model: DiGPT, images: Tensor, order: Tensor) -> tuple[Tensor, ...]:
     """AR, visible (K - 1 clusters, flattened) and both global predictions."""
     side = model.encoder.grid_size[0]
@@ -253,6 +321,7 @@ def predictions(model: DiGPT, images: Tensor, order: Tensor) -> tuple[Tensor, ..
     return ar.patches[0], visible.patches[0], ar.global_token[0], visible.global_token[0]
 
 
+@pytest.mark.usefixtures("attention")
 @pytest.mark.parametrize("position", [0, 1, 2, 3])
 def test_a_prediction_depends_on_the_clusters_seen_and_on_no_other(position: int) -> None:
     model, order = make(), torch.tensor([[2, 0, 3, 1]])
@@ -269,6 +338,7 @@ def test_a_prediction_depends_on_the_clusters_seen_and_on_no_other(position: int
         assert torch.equal(before[whole], after[whole]) == (position == 3)
 
 
+@pytest.mark.usefixtures("attention")
 def test_only_the_last_cluster_in_view_sees_the_class_token() -> None:
     model, order, images = make(), torch.tensor([[1, 3, 0, 2]]), torch.randn(1, 3, 24, 24)
     before = predictions(model, images, order)

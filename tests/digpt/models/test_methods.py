@@ -8,6 +8,7 @@ from torch import Tensor
 
 from digpt.errors import UserError
 from digpt.models import METHODS, Method
+from digpt.models.clusters import draw_numbers
 from digpt.models.igpt import IGPT
 from digpt.models.layers import initialise
 from digpt.models.masked import Masked
@@ -197,3 +198,23 @@ def test_a_mask_share_that_hides_all_or_nothing_is_refused(share: float) -> None
             has_global=False,
             recipe=Recipe(student=STUDENT, mask_share=share),
         )
+
+
+@pytest.mark.parametrize("target_share", [1.0, 0.5])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_forward_pass_draws_as_many_numbers_as_the_method_says(
+    method: str, target_share: float
+) -> None:
+    """So that a process can skip those of the images that another one computes."""
+    model = METHODS[method](
+        STUDENT,
+        token_dim=8,
+        codes=None,
+        grid_size=(4, 4),
+        has_global=False,
+        recipe=Recipe(student=STUDENT, target_share=target_share),
+    )
+    used, skipped = torch.Generator().manual_seed(3), torch.Generator().manual_seed(3)
+    model(*batch(None, False), generator=used)
+    draw_numbers(3, model.draws, skipped, torch.device("cpu"))
+    assert torch.equal(used.get_state(), skipped.get_state())

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from digpt.recipe import OFF
 from jobs.engine.plan import EARLIER, DatasetFacts, Plan, Stage, make_plan
 from jobs.spec import load_spec
 
@@ -70,6 +71,16 @@ def test_a_change_runs_again_only_what_it_touches(change: dict[str, object], sam
     before, after = by_kind(plan_of()), by_kind(plan_of(**change))
     assert {k for k in same if before[k] == after[k]} == same
     assert before["evaluate"] != after["evaluate"]
+
+
+@pytest.mark.parametrize("option", sorted(OFF))
+def test_an_option_that_is_off_is_not_in_a_key_and_one_that_is_on_is(option: str):
+    part = "transfer" if option.startswith("finetune_") else "pretrain"
+    on = {bool: True, int: 2, float: 0.5, str: "cosine"}[type(OFF[option])]
+    before, off = plan_of(), plan_of(**{part: {option: OFF[option]}})
+    assert [s.key for s in before.stages] == [s.key for s in off.stages]
+    assert not any(f"'{option}'" in str(s.params) for s in before.stages)
+    assert {s.key for s in before.stages} != {s.key for s in plan_of(**{part: {option: on}}).stages}
 
 
 def test_other_data_share_no_stage():

@@ -1,0 +1,37 @@
+"""Options that change what a step costs, not what it computes."""
+
+import shutil
+from functools import partial
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from digpt.errors import UserError
+from digpt.models.layers import Block, DecoderBlock
+
+COMPILERS = ("c++", "g++", "clang++", "cl")
+
+
+def checkpoint_blocks(model: nn.Module) -> None:
+    """Keep only the input of each block, and compute the block again in the backward pass."""
+    for block in _blocks(model):
+        block.forward = partial(
+            checkpoint, block.forward, use_reentrant=False, preserve_rng_state=False
+        )
+
+
+def compile_blocks(model: nn.Module, device: torch.device) -> None:
+    """Compile each kind of block once; whole models take minutes, and gain little more."""
+    if device.type == "cpu" and not any(map(shutil.which, COMPILERS)):
+        raise UserError(
+            f"Option compile needs a C++ compiler on a CPU, and there is none ({COMPILERS[0]}, "
+            f"{COMPILERS[1]}, {COMPILERS[2]}). Install one, or leave compile out.",
+            field="compile",
+        )
+    for block in _blocks(model):
+        block.compile()
+
+
+def _blocks(model: nn.Module) -> list[nn.Module]:
+    return [module for module in model.modules() if isinstance(module, Block | DecoderBlock)]
