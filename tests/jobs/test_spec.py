@@ -52,6 +52,14 @@ def test_a_named_student_may_be_changed_and_its_taps_follow_its_depth():
     assert deeper.taps is None
 
 
+def test_the_options_of_a_step_are_part_of_a_spec():
+    options = "target_share: 0.5, ema: 0.99, micro_batch: 16, activation_checkpointing: true"
+    recipe = load_spec(GOOD + f"pretrain: {{{options}, compile: true}}\n").resolved.pretrain
+    assert (recipe.target_share, recipe.ema, recipe.micro_batch) == (0.5, 0.99, 16)
+    assert recipe.activation_checkpointing
+    assert recipe.compile
+
+
 def test_an_init_belongs_to_an_arm_or_to_all_that_are_pretrained():
     spec = load_spec(
         GOOD.replace("tokenizer: filters}", "tokenizer: filters, init: 'official: a.pth'}")
@@ -115,6 +123,10 @@ def test_unknown_tokenizer_suggests_the_nearest():
         (("preset: smoke", "pretrain: {crops: rois, views: [crop1]}"), "cropped anew"),
         (("preset: smoke", "pretrain: {crops: onlin}"), "Did you mean 'online'?"),
         (("preset: smoke", "pretrain: {stored_size: 16}"), "smaller than the student's"),
+        (("preset: smoke", "pretrain: {target_share: 0}"), "number from 0.01 to 1, not 0"),
+        (("preset: smoke", "pretrain: {ema: 1.0}"), "number from 0 to 0.99999"),
+        (("preset: smoke", "pretrain: {micro_batch: -1}"), "whole number from 0"),
+        (("preset: smoke", "pretrain: {compile: 3}"), "must be true or false, not 3"),
         (("preset: smoke", "pretrain: {imges_seen: 5}"), "Did you mean 'images_seen'?"),
         (("preset: smoke", "pretrain: {lr: fast}"), "must be float"),
         (("preset: smoke", "transfer: {label_budgets: [0]}"), "label budget"),
