@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from jobs.roi import cashflow, decision, labels, matrix, rates, risk
+from jobs.roi import cashflow, decision, labels, matrix, ranges, rates, risk
 from jobs.roi.bootstrap import jeffreys_draws, make_units, rate_draws
 from jobs.roi.breakeven import break_even
 from jobs.roi.cashflow import Economics
@@ -197,19 +197,19 @@ def run_break_even(given: Values) -> dict[str, Any]:
 
 
 def run_pert_monte_carlo(given: Values) -> dict[str, Any]:
-    ranges = {k: risk.Range(*v) for k, v in given["pert_low_likely_high"].items()}
+    pert = {k: ranges.Range(*v) for k, v in given["pert_low_likely_high"].items()}
     e = economics(given)
-    likely = replace(e, **{FIELDS[k]: r.likely for k, r in ranges.items()})
-    means = replace(e, **{FIELDS[k]: risk.pert_mean(r) for k, r in ranges.items()})
+    likely = replace(e, **{FIELDS[k]: r.likely for k, r in pert.items()})
+    means = replace(e, **{FIELDS[k]: ranges.pert_mean(r) for k, r in pert.items()})
     rng = np.random.default_rng(SEED)
-    drawn = {FIELDS[k]: risk.pert_draws(r, given["draws_count"], rng) for k, r in ranges.items()}
+    drawn = {FIELDS[k]: ranges.pert_draws(r, given["draws_count"], rng) for k, r in pert.items()}
     draws = cashflow.npv(replace(e, **drawn))
     seen = risk.spread(draws)
     return {
-        "pert_mean_by_input": {k: risk.pert_mean(r) for k, r in ranges.items()},
-        "pert_variance_by_input": {k: risk.pert_variance(r) for k, r in ranges.items()},
-        "triangular_mean_by_input": {k: risk.triangular_mean(r) for k, r in ranges.items()},
-        "triangular_variance_by_input": {k: risk.triangular_variance(r) for k, r in ranges.items()},
+        "pert_mean_by_input": {k: ranges.pert_mean(r) for k, r in pert.items()},
+        "pert_variance_by_input": {k: ranges.pert_variance(r) for k, r in pert.items()},
+        "triangular_mean_by_input": {k: ranges.triangular_mean(r) for k, r in pert.items()},
+        "triangular_variance_by_input": {k: ranges.triangular_variance(r) for k, r in pert.items()},
         "npv_at_likely_money": float(cashflow.npv(likely)),
         "npv_mean_closed_form_money": float(cashflow.npv(means)),
         "simulated_npv_mean_money": seen.mean,

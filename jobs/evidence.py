@@ -13,7 +13,8 @@ from digpt.transfer.predictions import labelled
 from jobs.compare import ArmResults, budget_order
 from jobs.money.pricing import PriceTable
 from jobs.roi import ArmEvidence, CaseResult, choose_evidence, evaluate_case
-from jobs.roi.case import MONEY_FIELDS, Case, converted, parse_case
+from jobs.roi.case import MONEY_FIELDS, converted, parse_case
+from jobs.roi.schema import Case
 from jobs.store.records import ArmRecord
 
 DRAWS = 10_000

@@ -1,81 +1,76 @@
-"""One arm's figures: its rates in every draw, and the money they lead to (ROI.md §2 and §3.3).
+"""One arm's figures: its rates, measured and in every draw, and the money they lead to."""
 
-Legend: S seeds, n test items, K classes of items, N draws.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 
 from jobs.roi import cashflow, risk
-from jobs.roi.bootstrap import Units, make_units, rate_draws, resample_shares, seed_weights
-from jobs.roi.case import Case, amount
-from jobs.roi.cashflow import Economics, Irr
+from jobs.roi.behaviour import Behaviour, Rates, matrix_behaviour, threshold_behaviour
+from jobs.roi.breakeven import BreakEven, of_discount_rate, of_flows
+from jobs.roi.cashflow import Economics
+from jobs.roi.curve import threshold_curves
 from jobs.roi.decision import ArmFigures, Increment, Reason
-from jobs.roi.evidence import (
-    ArmEvidence,
-    choose_cut,
-    defect_classes,
-    item_costs,
-    reviewer_of,
-    split_scores,
-)
-from jobs.roi.rates import Cut, Outcome, Shares, after_review, precision, shares_at
-from jobs.roi.risk import Spread
+from jobs.roi.evidence import ArmEvidence, Setting, check_evidence, setting_of
+from jobs.roi.figures import QUANTILES, Figures, OverBaseline, View
+from jobs.roi.inputs import PREVALENCE, VOLUME, Inputs, Number, Terms, inputs_of
+from jobs.roi.rates import precision
+from jobs.roi.risk import Learned
+from jobs.roi.schema import Case
+from jobs.roi.whatif import Lever, break_evens, tornado
+
+MODEL = "model."  # prefix of an arm's own measured rates
+RATES = "model.rates"  # all of them as one group
+SHARES = ("today.miss_rate", "today.false_alarm_rate", "review.miss_rate")
+SHARES = (*SHARES, "review.false_alarm_rate", "tax", PREVALENCE)
 
 
-@dataclass(frozen=True, kw_only=True)
-class View:
-    """Cash flow of one view of the project; money in the case's currency."""
+@dataclass(frozen=True)
+class World:
+    """A case made ready: its inputs at likely and in every draw, shared by all arms."""
 
-    flows: tuple[float, ...]  # year 0 first
-    npv: float  # at likely values
-    roi: float | None
-    payback_years: float | None
-    discounted_payback_years: float | None
-    irr: Irr
+    case: Case
+    draws: int
+    seed: int
 
+    @cached_property
+    def inputs(self) -> Inputs:
+        return inputs_of(self.case)
 
-@dataclass(frozen=True, kw_only=True)
-class Figures:
-    """The numbers of an arm that could be evaluated."""
+    @cached_property
+    def setting(self) -> Setting:
+        return setting_of(self.inputs)
 
-    n_seeds: int
-    cuts: tuple[Cut, ...]  # one per seed, chosen on validation
-    miss_rate: float
-    miss_rate_interval: tuple[float, float]  # 5-95%
-    false_alarm_rate: float
-    false_alarm_rate_interval: tuple[float, float]
-    review_share: float
-    precision: float | None
-    cost_per_item: float  # k: errors and review, without inference
-    cost_today: float
-    cost_model: float  # k + inference
-    to_come: View  # what is still to be spent: the verdict's view
-    whole: View  # with what the pilot has already cost added to one-off
-    npv: float  # at likely values, to come
-    npv_spread: Spread  # mean is E[NPV]
-    p_positive: float
-    p_error: float
-    outlay: float
-    is_adequate: bool
-    is_baseline: bool
-    increment: Increment
-    evpi: float
-    evppi_rates: float
-    npv_draws: np.ndarray  # (N,)
-    economics: Economics
+    @cached_property
+    def values(self) -> dict[str, Number]:
+        return self.inputs.drawn(self.draws, self.seed)
+
+    @cached_property
+    def likely(self) -> Terms:
+        return self.inputs.terms(self.inputs.likely())
+
+    @cached_property
+    def drawn(self) -> Terms:
+        return self.inputs.terms(self.values)
+
+    @cached_property
+    def learned(self) -> dict[str, Learned]:
+        """What a regression on each uncertain input needs; the same for all arms."""
+        return {n: Learned.of(np.asarray(self.values[n])) for n in self.inputs.ranges}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
     """One arm's rates, measured and in every draw, and the economics they lead to."""
 
+    world: World
     evidence: ArmEvidence
-    cuts: tuple[Cut, ...]
+    behaviour: Behaviour
+    rates: Rates  # on test, at likely inputs
+    drawn_rates: Rates  # in every resample, at likely inputs
     likely: Economics
-    drawn: Economics  # rates are (N,)
+    drawn: Economics  # rates and inputs in every draw
     npv: float
     npv_draws: np.ndarray  # (N,)
     outlay: float
@@ -90,182 +85,245 @@ class Measured:
             is_adequate=self.is_adequate,
         )
 
-    def rate_inputs(self) -> np.ndarray:
-        """The arm's uncertain rates (3, N)."""
-        d = self.drawn
-        return np.stack([np.asarray(x) for x in (d.miss_rate, d.false_alarm_rate, d.review_share)])
+    def rate_inputs(self) -> dict[str, np.ndarray]:
+        """The arm's uncertain rates in every resample, (N,) each."""
+        drawn = {MODEL + n: np.asarray(x) for n, x in _named(self.drawn_rates).items()}
+        return {name: x for name, x in drawn.items() if x.ndim}
+
+    def npv_at(self, moved: Mapping[str, np.ndarray]) -> np.ndarray:
+        """NPV (J,) with inputs at the values given (J,), NaN for likely; rates follow."""
+        world, likely = self.world, self.world.inputs.likely()
+        values: dict[str, Number] = dict(likely)
+        scale: dict[str, Number] = {}
+        for name, x in moved.items():
+            if name in likely:
+                values[name] = np.where(np.isnan(x), likely[name], x)
+            elif name in (VOLUME, PREVALENCE):
+                whole = world.likely.volume if name == VOLUME else world.likely.prevalence
+                scale[name] = np.where(np.isnan(x), 1.0, x / whole)
+        terms = world.inputs.terms(values, scale)
+        rates = self.behaviour.measured(terms)
+        own = {
+            name: np.where(np.isnan(x), given, x)
+            for name, given in _named(rates).items()
+            if (x := moved.get(MODEL + name)) is not None
+        }
+        e = economics_of(world.case, terms, self.evidence.labels_used, replace(rates, **own))
+        shape = np.broadcast_shapes(*(np.shape(x) for x in moved.values()))
+        return np.broadcast_to(cashflow.npv(e), shape)
 
 
-def measure(case: Case, evidence: ArmEvidence, draws: int, seed: int) -> Measured:
-    costs, reviewer = item_costs(case), reviewer_of(case)
-    classes, shares = defect_classes(case, evidence)
-    cuts = tuple(
-        choose_cut(split_scores(evidence, "val", s, classes, shares), costs, reviewer)
-        for s in range(len(evidence.val_scores))
+def _named(rates: Rates) -> dict[str, Number]:
+    """The rates that decide the money: of a cost matrix only its k."""
+    if rates.decision_cost is not None:
+        return {"decision_cost": rates.decision_cost}
+    names = ("miss_rate", "false_alarm_rate", "review_share")
+    return {name: getattr(rates, name) for name in names}
+
+
+def measure(world: World, evidence: ArmEvidence) -> Measured:
+    """An arm's rates and economics; predictions that do not fit the case are refused."""
+    check_evidence(world.setting, evidence)
+    matrix = world.setting.matrix
+    if matrix is None:
+        behaviour = threshold_behaviour(world.setting, evidence, world.draws, world.seed)
+    else:
+        behaviour = matrix_behaviour(matrix, evidence, world.draws, world.seed)
+    rates, drawn_rates = (
+        behaviour.measured(world.likely),
+        behaviour.bootstrapped(world.likely),
     )
-    seen = [
-        after_review(
-            shares_at(split_scores(evidence, "test", s, classes, shares), cut),
-            costs.prevalence,
-            reviewer,
-        )
-        for s, cut in enumerate(cuts)
-    ]
-    likely = economics_of(case, evidence.labels_used, _mean_outcome(seen))
-    drawn = replace(likely, **_rates_of(_draw_outcome(case, evidence, cuts, draws, seed)))
-    tp = precision(costs.prevalence, float(likely.miss_rate), float(likely.false_alarm_rate))
+    joint = drawn_rates if world.drawn is world.likely else behaviour.bootstrapped(world.drawn)
+    likely = economics_of(world.case, world.likely, evidence.labels_used, rates)
+    drawn = economics_of(world.case, world.drawn, evidence.labels_used, joint)
+    tp = precision(
+        float(likely.prevalence), float(likely.miss_rate), float(likely.false_alarm_rate)
+    )
     return Measured(
+        world=world,
         evidence=evidence,
-        cuts=cuts,
+        behaviour=behaviour,
+        rates=rates,
+        drawn_rates=drawn_rates,
         likely=likely,
         drawn=drawn,
         npv=float(cashflow.npv(likely)),
-        npv_draws=cashflow.npv(drawn),
+        npv_draws=np.broadcast_to(cashflow.npv(drawn), (world.draws,)),
         outlay=cashflow.outlay(likely),
         precision=tp,
-        is_adequate=not _missed(case, likely, tp),
+        is_adequate=not _missed(world.case, likely, tp),
     )
 
 
-def _mean_outcome(seen: Sequence[Outcome]) -> Outcome:
-    """Several seeds are not an ensemble: their rates are averaged, not their scores."""
-    names = ("miss_rate", "false_alarm_rate", "review_share", "band", "kept")
-    return Outcome(*(float(np.mean([getattr(o, name) for o in seen])) for name in names))
-
-
-def _rates_of(outcome: Outcome) -> dict[str, np.ndarray | float]:
-    return {
-        "miss_rate": outcome.miss_rate,
-        "false_alarm_rate": outcome.false_alarm_rate,
-        "review_share": outcome.review_share,
-    }
-
-
-def economics_of(case: Case, labels_used: int, outcome: Outcome) -> Economics:
-    """The case's economics with an arm's rates; its labels are priced into one-off."""
+def economics_of(case: Case, terms: Terms, labels_used: int, rates: Rates) -> Economics:
+    """The case's economics with an arm's rates; labels and integration are part of one-off."""
+    labels = labels_used if terms.labels is None else terms.labels
     return Economics(
-        items_per_year=case.volume,
-        prevalence=case.total_prevalence,
-        cost_miss=amount(case.cost_miss),
-        cost_false_alarm=amount(case.cost_false_alarm),
-        cost_true_alarm=amount(case.cost_true_alarm),
-        cost_review=amount(case.review.cost_per_item) if case.review else 0.0,
-        today_miss_rate=case.today.miss_rate,
-        today_false_alarm_rate=case.today.false_alarm_rate,
-        today_process_per_item=amount(case.today.process_per_item),
-        inference_per_item=amount(case.inference_per_item),
-        one_off=amount(case.one_off) + labels_used * amount(case.labels.price_per_label),
-        run_per_year=amount(case.run_per_year),
+        items_per_year=terms.volume,
+        prevalence=terms.prevalence,
+        cost_miss=terms.cost_miss,
+        cost_false_alarm=terms.cost_false_alarm,
+        cost_true_alarm=terms.cost_true_alarm,
+        cost_review=terms.cost_review,
+        today_miss_rate=terms.today_miss_rate,
+        today_false_alarm_rate=terms.today_false_alarm_rate,
+        today_process_per_item=terms.today_process_per_item,
+        inference_per_item=terms.inference_per_item,
+        one_off=terms.fixed_cost + labels * terms.price_per_label,
+        run_per_year=terms.run_per_year,
         horizon_years=case.horizon_years,
-        discount_rate=case.discount_rate,
-        tax=case.tax,
+        discount_rate=terms.discount_rate,
+        tax=terms.tax,
         depreciation_years=case.depreciation_years,
-        ramp=case.ramp,
-        volume_by_year=case.volume_by_year,
-        **_rates_of(outcome),
+        ramp=terms.ramp,
+        volume_by_year=terms.volume_by_year,
+        **{f.name: getattr(rates, f.name) for f in fields(Rates)},
     )
 
 
-def _draw_outcome(
-    case: Case, evidence: ArmEvidence, cuts: Sequence[Cut], draws: int, seed: int
-) -> Outcome:
-    """Rates after review in every draw, averaged over the seeds drawn: arrays (N,)."""
-    classes, shares = defect_classes(case, evidence)
-    units, rows = _units(evidence, classes)
-    scores = np.stack([np.asarray(s)[rows] for s in evidence.test_scores])  # (S, n)
-    low = np.array([cut.low for cut in cuts])[:, None]
-    high = np.array([cut.high for cut in cuts])[:, None]
-    good = units.item_class == len(units.sizes) - 1
-    wrong = np.where(good, scores >= high, scores < low)  # (S, n)
-    rates = rate_draws(units, wrong, draws, seed)  # (K, N, S)
-    in_band = (scores >= low) & (scores < high)
-    band = _band_draws(units, wrong, in_band, rates, draws, seed) if in_band.any() else 0 * rates
-    weights = np.asarray(shares if shares is not None else [1.0])
-    weights = weights / weights.sum()
-    outcome = after_review(
-        Shares(
-            np.tensordot(weights, rates[:-1], axes=1),  # (N, S)
-            np.tensordot(weights, band[:-1], axes=1),
-            rates[-1],
-            band[-1],
-        ),
-        case.total_prevalence,
-        reviewer_of(case),
-    )
-    over_seeds = seed_weights(evidence.seeds or tuple(range(len(cuts))), draws, seed)  # (N, S)
-    return Outcome(*((getattr(outcome, n) * over_seeds).sum(axis=1) for n in Outcome.__slots__))
-
-
-def _band_draws(
-    units: Units, wrong: np.ndarray, in_band: np.ndarray, rates: np.ndarray, draws: int, seed: int
-) -> np.ndarray:
-    """Shares in the band (K, N, S): of what the drawn rates leave, as much as in the resample."""
-    band = resample_shares(units, in_band, draws, seed)
-    resampled = resample_shares(units, wrong, draws, seed)
-    left = 1 - resampled
-    share = np.divide(band, left, out=np.zeros_like(band), where=left > 0)
-    return (1 - rates) * np.minimum(share, 1.0)
-
-
-def _units(evidence: ArmEvidence, classes: tuple[str, ...] | None) -> tuple[Units, np.ndarray]:
-    """Units of the test items that count, and the rows of those items."""
-    positive = np.asarray(evidence.test_positive)
-    item_class = np.where(positive, 0, 1)
-    if classes is not None and evidence.test_class is not None:
-        item_class = np.where(positive, -1, len(classes))
-        for k, name in enumerate(classes):
-            item_class[evidence.test_class == name] = k
-    rows = np.flatnonzero(item_class >= 0)
-    groups = None if evidence.groups is None else np.asarray(evidence.groups)[rows]
-    return make_units(item_class[rows], groups), rows
-
-
-def _view(e: Economics) -> View:
-    flows = cashflow.cash_flow(e)
-    return View(
-        flows=tuple(float(x) for x in flows),
-        npv=float(cashflow.net_present_value(flows, e.discount_rate)),
-        roi=cashflow.return_on_investment(e),
-        payback_years=cashflow.payback_years(flows),
-        discounted_payback_years=cashflow.payback_years(
-            cashflow.discounted(flows, e.discount_rate)
-        ),
-        irr=cashflow.internal_rate(flows),
-    )
-
-
-def figures_of(m: Measured, gain: Increment, is_baseline: bool) -> Figures:
+def figures_of(m: Measured, gain: Increment, base: Measured | None) -> Figures:
+    """Everything that is shown of an arm; `base` is the baseline, None where there is none."""
     e = m.likely
     p, p_error = risk.share_positive(m.npv_draws)
     inference = float(e.inference_per_item)
     model = float(cashflow.cost_model(e))
+    gross = cashflow.gross_savings(e)
     return Figures(
-        n_seeds=len(m.cuts),
-        cuts=m.cuts,
+        n_seeds=len(m.evidence.test_scores),
+        cuts=m.behaviour.cuts,
         miss_rate=float(e.miss_rate),
-        miss_rate_interval=_interval(m.drawn.miss_rate),
+        miss_rate_interval=_interval(m.drawn_rates.miss_rate),
         false_alarm_rate=float(e.false_alarm_rate),
-        false_alarm_rate_interval=_interval(m.drawn.false_alarm_rate),
+        false_alarm_rate_interval=_interval(m.drawn_rates.false_alarm_rate),
         review_share=float(e.review_share),
         precision=m.precision,
         cost_per_item=model - inference,
         cost_today=float(cashflow.cost_today(e)),
         cost_model=model,
+        gross_by_year=tuple(gross.tolist()),
+        saving_by_year=tuple((gross - e.run_per_year).tolist()),
         to_come=_view(e),
         whole=_view(replace(e, one_off=e.one_off + m.evidence.pilot_cost_money)),
         npv=m.npv,
         npv_spread=risk.spread(m.npv_draws),
+        npv_quantiles=tuple(np.quantile(m.npv_draws, np.linspace(0, 1, QUANTILES)).tolist()),
         p_positive=p,
         p_error=p_error,
         outlay=m.outlay,
         is_adequate=m.npv > 0 and m.is_adequate,
-        is_baseline=is_baseline,
+        is_baseline=m is base,
         increment=gain,
+        over_baseline=None if base is None or m is base else _over(m, base),
+        tornado=tornado(m.npv_at, _ends(m)),
+        break_evens=_break_evens(m),
         evpi=risk.evpi(m.npv_draws),
-        evppi_rates=risk.evppi(m.rate_inputs(), m.npv_draws),
+        evppi=_evppi(m),
+        label_curve=None,
+        more_labels=(),
+        threshold_curves=threshold_curves(m.world.setting, m.evidence, m.behaviour.cuts),
+        slices=(),
         npv_draws=m.npv_draws,
         economics=e,
     )
+
+
+def _view(e: Economics) -> View:
+    flows = cashflow.cash_flow(e)
+    rate = float(e.discount_rate)
+    return View(
+        flows=tuple(flows.tolist()),
+        npv=float(cashflow.net_present_value(flows, rate)),
+        roi=cashflow.return_on_investment(e),
+        payback_years=cashflow.payback_years(flows),
+        discounted_payback_years=cashflow.payback_years(cashflow.discounted(flows, rate)),
+        irr=cashflow.internal_rate(flows),
+    )
+
+
+def _ends(m: Measured) -> dict[str, tuple[float, float]]:
+    """Low and high of every uncertain input; of the model's rates the bootstrap 5% and 95%."""
+    ends = {name: (r.low, r.high) for name, r in m.world.inputs.ranges.items()}
+    return ends | {name: _interval(x) for name, x in m.rate_inputs().items()}
+
+
+def _levers(m: Measured) -> dict[str, Lever]:
+    """Every input that can be moved, volumes and prevalences as a whole; r has its own way."""
+    world = m.world
+    whole = {VOLUME: world.likely.volume, PREVALENCE: world.likely.prevalence}
+    singles = {
+        name: value
+        for name, value in world.inputs.likely().items()
+        if name != "discount_rate" and name.partition(".")[0] not in whole
+    }
+    rates = {MODEL + name: value for name, value in _named(m.rates).items()}
+    if world.setting.reviewer is None:
+        rates.pop(MODEL + "review_share", None)
+    is_limited = world.likely.capacity is not None
+    curved = (*whole, "review.capacity_per_year") if is_limited else ()
+    return {
+        name: _lever(name, float(value), name not in curved, world)
+        for name, value in (whole | singles | rates).items()
+    }
+
+
+def _lever(name: str, likely: float, is_linear: bool, world: World) -> Lever:
+    is_share = name in SHARES or (name.startswith(("ramp.", MODEL)) and "cost" not in name)
+    low = 1e-9 * likely if name in (VOLUME, PREVALENCE) else 0.0  # nothing to share out at 0
+    if is_share:
+        return Lever(likely=likely, low=low, high=1.0, step=1.0, is_linear=is_linear)
+    if name == "review.capacity_per_year":
+        high = float(world.likely.volume)
+        return Lever(likely=likely, high=high, step=max(1.0, likely), is_linear=is_linear)
+    return Lever(likely=likely, low=low, step=max(1.0, likely), is_linear=is_linear)
+
+
+def _break_evens(m: Measured) -> dict[str, BreakEven]:
+    e = m.likely
+    money = float(np.abs(cashflow.discounted(cashflow.cash_flow(e), e.discount_rate)).sum())
+    found = break_evens(m.npv_at, _levers(m), money)
+    return found | {"discount_rate": of_discount_rate(e)}
+
+
+def _over(m: Measured, base: Measured) -> OverBaseline:
+    """The same questions of the difference to the baseline, whose own rates stay as they are."""
+
+    def npv_at(moved: Mapping[str, np.ndarray]) -> np.ndarray:
+        return m.npv_at(moved) - base.npv_at(moved_inputs(moved))
+
+    def moved_inputs(moved: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {n: np.full_like(x, np.nan) if n.startswith(MODEL) else x for n, x in moved.items()}
+
+    flows = cashflow.cash_flow(m.likely) - cashflow.cash_flow(base.likely)
+    rate = float(m.likely.discount_rate)
+    sums = sum(np.abs(cashflow.cash_flow(x.likely)).sum() for x in (m, base))
+    found = break_evens(npv_at, _levers(m), float(sums))
+    return OverBaseline(
+        baseline=base.evidence.arm,
+        flows=tuple(flows.tolist()),
+        npv=m.npv - base.npv,
+        roi=_extra_return(m.likely, base.likely),
+        payback_years=cashflow.payback_years(flows),
+        irr=cashflow.internal_rate(flows),
+        tornado=tornado(npv_at, _ends(m)),
+        break_evens=found | {"discount_rate": of_flows(flows, rate)},
+    )
+
+
+def _extra_return(e: Economics, base: Economics) -> float | None:
+    """ROI of the additional money, before tax; None unless the arm asks for more."""
+    paid = [float(x.one_off + x.horizon_years * x.run_per_year) for x in (e, base)]
+    gross = [float(cashflow.gross_savings(x).sum()) for x in (e, base)]
+    more = paid[0] - paid[1]
+    return (gross[0] - gross[1] - more) / more if more > 0 else None
+
+
+def _evppi(m: Measured) -> dict[str, float]:
+    """Value of knowing each uncertain input, each rate, and all rates: this arm or nothing."""
+    ceiling = risk.evpi(m.npv_draws)
+    rates = m.rate_inputs()
+    learned = m.world.learned | {name: Learned.of(x) for name, x in rates.items()}
+    learned[RATES] = Learned.of(*rates.values())
+    return {name: min(risk.evpi(x.fit(m.npv_draws)), ceiling) for name, x in learned.items()}
 
 
 def _interval(draws: np.ndarray | float) -> tuple[float, float]:

@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jobs.roi.cashflow import Economics, cash_flow, discounted, npv, npv_roots
+from jobs.roi.cashflow import (
+    Economics,
+    cash_flow,
+    discounted,
+    net_present_value,
+    npv,
+    npv_roots,
+)
 from jobs.roi.roots import root_between
 
 NO_EFFECT = 1e-13  # relative to the money in play
@@ -52,7 +59,7 @@ NOWHERE = BreakEven(None, None)
 def break_even(e: Economics, name: str) -> BreakEven:
     """Break-even of one input of fixed rates: closed form, or the IRR for the discount rate."""
     if name == "discount_rate":
-        return _of_discount_rate(e)
+        return of_discount_rate(e)
     money = float(np.abs(discounted(cash_flow(e), e.discount_rate)).sum())
     if name in RATES:
         return linear(lambda x: float(npv(replace(e, **{name: x}))), money, step=1.0, high=1.0)
@@ -68,48 +75,88 @@ def linear(
     `money` is the size of what is summed in `value`, to tell an effect from rounding; `step` a
     change of the input that should be felt.
     """
-    at_0 = value(0.0)
-    rise = value(step) - at_0
-    if abs(rise) <= NO_EFFECT * max(abs(at_0), money):
+    line = Line(0.0, value(0.0), step, value(step))
+    if not line.is_felt(money):
         return NOWHERE
-    root = -at_0 / rise * step
-    if 0 < root <= high:  # once more from the root itself, where rounding is least
-        root = root * at_0 / (at_0 - value(root))
-    if high < root < high * (1 + 1e-12):
-        root = high
-    if not 0 <= root <= high:
-        return NOWHERE
-    return BreakEven(abs(root), "above" if rise > 0 else "below")
+    root = line.root
+    return line.break_even(root, value(root) if 0 < root <= high else None, high)
 
 
-def _of_discount_rate(e: Economics) -> BreakEven:
-    roots = [r for r in npv_roots(cash_flow(e)) if -1 < r <= 10]
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A straight line through two points."""
+
+    x: float
+    y: float
+    x2: float
+    y2: float
+
+    def is_felt(self, money: float) -> bool:
+        """Whether the rise is more than rounding of sums of size `money`."""
+        return abs(self.y2 - self.y) > NO_EFFECT * max(abs(self.y), money)
+
+    @property
+    def root(self) -> float:
+        return self.x - self.y * (self.x2 - self.x) / (self.y2 - self.y)
+
+    def break_even(self, root: float, at_root: float | None, high: float) -> BreakEven:
+        """The root if it lies in [0, high], drawn once more through the value there.
+
+        Rounding is least at the root itself.
+        """
+        if at_root is not None and self.y != at_root:
+            root = self.x + (root - self.x) * self.y / (self.y - at_root)
+        if high < root < high * (1 + 1e-12):
+            root = high
+        if not 0 <= root <= high:
+            return NOWHERE
+        return BreakEven(abs(root), "above" if self.y2 > self.y else "below")
+
+
+def of_discount_rate(e: Economics) -> BreakEven:
+    """The IRR nearest to the likely rate, or nothing."""
+    return of_flows(cash_flow(e), float(e.discount_rate))
+
+
+def of_flows(flows: np.ndarray, likely: float) -> BreakEven:
+    """The discount rate in (-1, 10] nearest to the likely one at which the flows' NPV is 0."""
+    roots = [r for r in npv_roots(flows) if -1 < r <= 10]
     if not roots:
         return NOWHERE
-    likely = float(e.discount_rate)
     root = min(roots, key=lambda r: abs(r - likely))
     step = 1e-6 * (1 + root)
-    return BreakEven(root, _side(lambda r: float(npv(replace(e, discount_rate=r))), root, step))
+    return BreakEven(root, _side(lambda r: net_present_value(flows, r), root, step))
 
 
 def bracketed(
-    value: Callable[[float], float], likely: float, low: float, high: float, points: int = 2001
+    value: Callable[[np.ndarray], np.ndarray],
+    likely: float,
+    low: float,
+    high: float,
+    points: int = 2001,
 ) -> BreakEven:
-    """Root nearest to `likely` of a function that need not be linear, searched on [low, high]."""
+    """Root nearest to `likely` of a function that need not be linear, searched on [low, high].
+
+    `value` takes an array of points at once.
+    """
     grid = np.unique(np.append(np.linspace(low, high, points), likely))
-    values = np.array([value(float(x)) for x in grid])
-    roots = [float(x) for x, v in zip(grid, values, strict=True) if v == 0]
+    values = value(grid)
+
+    def at(x: float) -> float:
+        return float(value(np.array([x]))[0])
+
+    roots = [float(x) for x in grid[values == 0]]
     crossings = np.flatnonzero(values[:-1] * values[1:] < 0)
-    roots += [root_between(value, float(grid[i]), float(grid[i + 1])) for i in crossings]
+    roots += [root_between(at, float(grid[i]), float(grid[i + 1])) for i in crossings]
     if not roots or np.all(values == 0):
         return NOWHERE
     root = min(roots, key=lambda x: abs(x - likely))
-    return BreakEven(root, _side(value, root, 1e-7 * max(abs(root), 1e-9)))
+    return BreakEven(root, _side(at, root, 1e-7 * max(abs(root), 1e-9)))
 
 
-def _side(value: Callable[[float], float], root: float, step: float) -> str | None:
+def _side(value: Callable[[float], float | np.ndarray], root: float, step: float) -> str | None:
     """The side of a root on which the function is positive; None where it only touches 0."""
-    above, below = value(root + step) > 0, value(root - step) > 0
+    above, below = bool(value(root + step) > 0), bool(value(root - step) > 0)
     if above == below:
         return None
     return "above" if above else "below"

@@ -5,6 +5,7 @@ Years are the first axis: gross (H, ...), cash flow (H + 1, ...) with year 0 fir
 """
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -38,8 +39,9 @@ class Economics:
     review_share: Number = 0.0
     tax: Number = 0.0
     depreciation_years: int | None = None  # None: the horizon
-    ramp: tuple[float, ...] = ()  # years not listed are 1
-    volume_by_year: tuple[float, ...] = ()  # V_y as a share of items_per_year; not listed: 1
+    ramp: tuple[Number, ...] = ()  # years not listed are 1
+    volume_by_year: tuple[Number, ...] = ()  # V_y as a share of items_per_year; not listed: 1
+    decision_cost: Number | None = None  # k of a cost matrix, in place of what the rates give
 
 
 def cost_today(e: Economics) -> Number:
@@ -49,6 +51,8 @@ def cost_today(e: Economics) -> Number:
 
 def cost_model(e: Economics) -> Number:
     """Cost per item with the model: errors, review and inference."""
+    if e.decision_cost is not None:
+        return e.decision_cost + e.inference_per_item
     errors = _errors(e, e.miss_rate, e.false_alarm_rate)
     return errors + e.review_share * e.cost_review + e.inference_per_item
 
@@ -62,16 +66,17 @@ def _errors(e: Economics, miss_rate: Number, false_alarm_rate: Number) -> Number
 
 
 def activity(e: Economics) -> np.ndarray:
-    """Share of a full year's items that the model sees, by year (H,): volume times ramp."""
-    share = np.ones(e.horizon_years)
-    share[: len(e.volume_by_year)] *= e.volume_by_year
-    share[: len(e.ramp)] *= e.ramp
-    return share
+    """Share of a full year's items that the model sees, by year (H, ...): volume times ramp."""
+    share: list[Number] = [1.0] * e.horizon_years
+    for by_year in (e.volume_by_year, e.ramp):
+        share = [a * b for a, b in zip_longest(share, by_year, fillvalue=1.0)]
+    return np.stack(np.broadcast_arrays(*share))
 
 
-def _by_year(values: np.ndarray, like: Number) -> np.ndarray:
-    """Put yearly values (H,) on the first axis of something that may hold draws."""
-    return values.reshape(-1, *([1] * np.ndim(like)))
+def _by_year(values: np.ndarray, *others: Number) -> np.ndarray:
+    """Yearly values (H, ...) with as many axes after the first as the others need."""
+    missing = max(np.ndim(x) for x in others) - (values.ndim - 1)
+    return values.reshape(*values.shape, *([1] * missing)) if missing > 0 else values
 
 
 def gross_savings(e: Economics) -> np.ndarray:
@@ -82,10 +87,10 @@ def gross_savings(e: Economics) -> np.ndarray:
 
 def cash_flow(e: Economics) -> np.ndarray:
     """Cash flow after tax, (H + 1, ...), year 0 first."""
-    saving = gross_savings(e) - e.run_per_year
+    saving = _by_year(gross_savings(e), e.run_per_year, e.one_off, e.tax) - e.run_per_year
     years = e.depreciation_years or e.horizon_years
     written_off = (np.arange(1, e.horizon_years + 1) <= years) / years
-    base = saving - _by_year(written_off, saving[0]) * e.one_off
+    base = saving - _by_year(written_off, saving[0], e.one_off) * e.one_off
     flows = saving - e.tax * base
     start = np.broadcast_to(-np.asarray(e.one_off, dtype=float), flows.shape[1:])
     return np.concatenate([start[None], flows])
@@ -93,7 +98,8 @@ def cash_flow(e: Economics) -> np.ndarray:
 
 def discounted(flows: np.ndarray, rate: Number) -> np.ndarray:
     """Flows at their present value; year 0 is not discounted."""
-    years = np.arange(len(flows)).reshape(-1, *([1] * (flows.ndim - 1)))
+    flows = _by_year(flows, rate)
+    years = _by_year(np.arange(len(flows)), flows[0])
     return flows / (1 + np.asarray(rate)) ** years
 
 
@@ -116,14 +122,18 @@ def return_on_investment(e: Economics) -> float | None:
 def outlay(e: Economics) -> float:
     """What a stand-alone arm asks for: one-off, run and inference at present value."""
     inference = activity(e) * e.items_per_year * e.inference_per_item
-    yearly = np.concatenate([[0.0], inference + e.run_per_year])
-    return float(e.one_off + net_present_value(yearly, e.discount_rate))
+    return float(e.one_off + _present(inference + e.run_per_year, e.discount_rate))
 
 
-def discounted_items(e: Economics) -> float:
+def discounted_items(e: Economics) -> np.ndarray:
     """By how much NPV falls when the model costs one more per item (after tax)."""
-    seen = np.concatenate([[0.0], activity(e) * e.items_per_year * (1 - e.tax)])
-    return float(net_present_value(seen, e.discount_rate))
+    seen = e.items_per_year * (1 - e.tax)
+    return _present(_by_year(activity(e), seen) * seen, e.discount_rate)
+
+
+def _present(yearly: np.ndarray, rate: Number) -> np.ndarray:
+    """Present value of what comes at the end of years 1 to H."""
+    return net_present_value(np.concatenate([np.zeros_like(yearly[:1]), yearly]), rate)
 
 
 def payback_years(flows: np.ndarray) -> float | None:

@@ -7,10 +7,12 @@ import numpy as np
 
 from digpt.errors import UserError
 from jobs.roi import decision, risk
-from jobs.roi.arm import Figures, Measured, figures_of, measure, minimum_missed
-from jobs.roi.case import Case, amount
+from jobs.roi.arm import Measured, World, figures_of, measure, minimum_missed
+from jobs.roi.case import amount
 from jobs.roi.decision import ArmFigures, Experiment, Gate, Reason, RepeatedChoice
 from jobs.roi.evidence import ArmEvidence, unusable
+from jobs.roi.figures import Figures
+from jobs.roi.schema import Case
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +51,14 @@ def evaluate_case(
 ) -> CaseResult:
     """Figures and verdict of every arm and of the project; the same inputs give the same answer."""
     _check_names(arms)
+    world = World(case, draws, seed)
     blocked = _blocked(case)
     measured: dict[str, Measured] = {}
     failed: dict[str, Reason] = {}
     for evidence in arms:
         reason = blocked or unusable(evidence)
         if reason is None:
-            measured[evidence.arm] = measure(case, evidence, draws, seed)
+            measured[evidence.arm] = measure(world, evidence)
         else:
             failed[evidence.arm] = reason
     gate = _gate(case)
@@ -70,7 +73,7 @@ def evaluate_case(
             continue
         gain = decision.increment(figures[name], base)
         verdict, reasons = decision.arm_verdict(name, figures[name], gate, baseline, gain)
-        shown = figures_of(measured[name], gain, name == baseline)
+        shown = figures_of(measured[name], gain, measured[baseline] if baseline else None)
         missed = minimum_missed(case, name, shown)
         results[name] = _result(evidence, verdict, [*reasons, *missed], shown)
     return _project(case, results, figures, measured, blocked, (baseline, draws, seed))
@@ -136,7 +139,7 @@ def _experiments(
         Experiment(
             "test-rates",
             name,
-            risk.evppi(m.rate_inputs(), npv_draws),
+            risk.evppi(np.stack(list(m.rate_inputs().values())), npv_draws),
             price * len(m.evidence.test_positive) if price > 0 else None,
         )
         for name, m in measured.items()

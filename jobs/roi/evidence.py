@@ -3,14 +3,15 @@
 Legend: S seeds, n test items.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from digpt.errors import UserError
-from jobs.roi.case import Case, amount
 from jobs.roi.decision import Reason
+from jobs.roi.inputs import Inputs, Terms, inputs_of
+from jobs.roi.matrix import CostMatrix
 from jobs.roi.rates import (
     Cut,
     ItemCosts,
@@ -20,6 +21,7 @@ from jobs.roi.rates import (
     choose_threshold,
     scored,
 )
+from jobs.roi.schema import Case
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,15 @@ class ArmEvidence:
     pilot_cost_money: float = 0.0  # already spent (sunk), in the case's currency
     failed: bool = False
     seeds: tuple[object, ...] | None = None  # equal lists are resampled together
+    item: str = "image"  # what was predicted: image | object
+    val_lead_time: np.ndarray | None = None  # (n_val,) from the image to the failure
+    test_lead_time: np.ndarray | None = None  # (n,)
+    slices: Mapping[str, np.ndarray] = field(default_factory=dict)  # attribute -> (n,) test items
+    classes: tuple[str, ...] = ()  # columns of the probabilities; needed for a cost matrix
+    val_probabilities: Sequence[np.ndarray] = ()  # S arrays (n_val, K)
+    test_probabilities: Sequence[np.ndarray] = ()  # S arrays (n, K)
+    prior: tuple[float, ...] = ()  # class mix that the probabilities were learned on
+    ladder: tuple["ArmEvidence", ...] = ()  # the same arm and protocol at every label budget
 
 
 def choose_evidence(case: Case, candidates: Sequence[ArmEvidence]) -> list[ArmEvidence]:
@@ -54,6 +65,7 @@ def choose_evidence(case: Case, candidates: Sequence[ArmEvidence]) -> list[ArmEv
     arm the one of least validation cost. Where an arm lacks what the case asks for, its evidence
     comes back without scores, so that it gets no verdict, with the reason.
     """
+    setting = setting_of(inputs_of(case))
     names = list(dict.fromkeys(c.arm for c in candidates))
     usable = [c for c in candidates if unusable(c) is None and _fits(c.protocol, case.protocol)]
     budget = case.label_budget if case.label_budget is not None else _common_budget(usable)
@@ -61,9 +73,12 @@ def choose_evidence(case: Case, candidates: Sequence[ArmEvidence]) -> list[ArmEv
     for name in names:
         own = [c for c in candidates if c.arm == name]
         fit = [c for c in usable if c.arm == name and c.label_budget in (budget, None)]
-        chosen.append(
-            min(fit, key=lambda c: validation_cost(case, c)) if fit else _absent(case, own)
-        )
+        if not fit:
+            chosen.append(_absent(case, own))
+            continue
+        best = min(fit, key=lambda c: validation_cost(setting, c))
+        rungs = [c for c in candidates if c.arm == name and c.protocol == best.protocol]
+        chosen.append(replace(best, ladder=tuple(c for c in rungs if unusable(c) is None)))
     return chosen
 
 
@@ -94,14 +109,16 @@ def _absent(case: Case, own: Sequence[ArmEvidence]) -> ArmEvidence:
     )
 
 
-def validation_cost(case: Case, evidence: ArmEvidence) -> float:
+def validation_cost(setting: "Setting", evidence: ArmEvidence) -> float:
     """Mean over seeds of the least validation cost per item."""
-    costs, reviewer = item_costs(case), reviewer_of(case)
-    classes, shares = defect_classes(case, evidence)
-    splits = [
-        split_scores(evidence, "val", s, classes, shares) for s in range(len(evidence.val_scores))
-    ]
-    return float(np.mean([choose_cut(split, costs, reviewer).cost for split in splits]))
+    if setting.matrix is not None:
+        matrix, seeds = setting.matrix, range(len(evidence.val_probabilities))
+        true = true_classes(matrix, evidence, "val")
+        return float(
+            np.mean([matrix.cost(true, decisions(matrix, evidence, "val", s)) for s in seeds])
+        )
+    splits = [split_scores(evidence, "val", s, setting) for s in range(len(evidence.val_scores))]
+    return float(np.mean([choose_cut(split, setting).cost for split in splits]))
 
 
 def unusable(evidence: ArmEvidence) -> Reason | None:
@@ -123,37 +140,84 @@ def unusable(evidence: ArmEvidence) -> Reason | None:
     return None
 
 
-def item_costs(case: Case) -> ItemCosts:
-    """The case's costs per item."""
-    return ItemCosts(
-        prevalence=case.total_prevalence,
-        miss=amount(case.cost_miss),
-        false_alarm=amount(case.cost_false_alarm),
-        true_alarm=amount(case.cost_true_alarm),
-        review=amount(case.review.cost_per_item) if case.review else 0.0,
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """What decisions are chosen by: the case at likely values."""
+
+    costs: ItemCosts
+    reviewer: Reviewer | None
+    classes: dict[str, float]  # prevalence of each defect class; "" where taken together
+    minimum_lead_time: float  # 0: every alarm is in time
+    matrix: CostMatrix | None  # costs by class, in place of thresholds
+
+
+def setting_of(inputs: Inputs) -> Setting:
+    """The case at likely values, as decisions need it."""
+    case, terms = inputs.case, inputs.terms(inputs.likely())
+    costs = ItemCosts(
+        prevalence=float(terms.prevalence),
+        miss=float(terms.cost_miss),
+        false_alarm=float(terms.cost_false_alarm),
+        true_alarm=float(terms.cost_true_alarm),
+        review=float(terms.cost_review),
+    )
+    reviewer = case.review and Reviewer(
+        miss_rate=float(terms.reviewer_miss_rate),
+        false_alarm_rate=float(terms.reviewer_false_alarm_rate),
+        capacity=None if terms.capacity is None else float(terms.capacity / terms.volume),
+        overflow=case.review.overflow,
+    )
+    return Setting(
+        costs=costs,
+        reviewer=reviewer,
+        classes={name: float(p) for name, p in terms.class_prevalence.items()},
+        minimum_lead_time=case.failure.minimum_lead_time if case.failure else 0.0,
+        matrix=_matrix(terms),
     )
 
 
-def reviewer_of(case: Case) -> Reviewer | None:
-    """The case's reviewer with the capacity as a share of the largest yearly volume."""
-    review = case.review
-    if review is None:
+def _matrix(terms: Terms) -> CostMatrix | None:
+    if terms.costs is None:
         return None
-    capacity = review.capacity_per_year
-    return Reviewer(
-        miss_rate=review.miss_rate,
-        false_alarm_rate=review.false_alarm_rate,
-        capacity=None if capacity is None else capacity / case.volume,
-        overflow=review.overflow,
+    classes = tuple(terms.costs)
+    defects = {name: float(p) for name, p in terms.class_prevalence.items()}
+    good = next(n for n, name in enumerate(classes) if name not in defects)
+    rest = 1 - sum(defects.values())
+    return CostMatrix(
+        classes=classes,
+        costs=np.array([[float(terms.costs[i][j]) for j in classes] for i in classes]),
+        prevalence=np.array([defects.get(name, rest) for name in classes]),
+        good=good,
     )
 
 
-def defect_classes(
-    case: Case, evidence: ArmEvidence
-) -> tuple[tuple[str, ...] | None, tuple[float, ...] | None]:
-    """Defect classes with a prevalence of their own, and their shares; None: taken together."""
-    if not isinstance(case.prevalence, dict):
-        return None, None
+def check_evidence(setting: Setting, evidence: ArmEvidence) -> None:
+    """Refuse predictions that do not say what the case asks of them."""
+    _check_classes(setting, evidence)
+    if setting.matrix is not None:
+        _check_matrix(setting.matrix, evidence)
+    if setting.minimum_lead_time > 0 and None in (evidence.val_lead_time, evidence.test_lead_time):
+        raise UserError(
+            "The case asks for alarms of a minimum lead time, but the data has no column that says "
+            "how long before the failure an image was taken. Import the data with such a column "
+            "and name it in failure.lead_time_column, or set the minimum to 0.",
+            code="no-lead-times",
+            field="failure.minimum_lead_time",
+        )
+    for split, scores in (("validation", evidence.val_scores), ("test", evidence.test_scores)):
+        if not all(np.all(np.isfinite(s)) for s in scores):
+            raise UserError(
+                f"The {split} scores of arm {evidence.arm!r} hold values that are not numbers. "
+                "Run its evaluation again.",
+                code="bad-scores",
+                field="arms",
+                arm=evidence.arm,
+            )
+
+
+def _check_classes(setting: Setting, evidence: ArmEvidence) -> None:
+    if "" in setting.classes:
+        return
     if evidence.val_class is None or evidence.test_class is None:
         raise UserError(
             f"The prevalence is given by class, but the predictions of arm {evidence.arm!r} do not "
@@ -162,8 +226,7 @@ def defect_classes(
             field="prevalence",
             arm=evidence.arm,
         )
-    occurring = {name: p for name, p in case.prevalence.items() if p > 0}
-    for name in occurring:
+    for name in setting.classes:
         for split, of_item in (("validation", evidence.val_class), ("test", evidence.test_class)):
             if not np.any(of_item == name):
                 raise UserError(
@@ -173,34 +236,78 @@ def defect_classes(
                     field=f"prevalence.{name}",
                     name=name,
                 )
-    return tuple(occurring), tuple(occurring.values())
 
 
-def split_scores(
-    evidence: ArmEvidence,
-    split: str,
-    seed: int,
-    classes: tuple[str, ...] | None,
-    shares: tuple[float, ...] | None,
-) -> Scored:
-    is_val = split == "val"
-    scores = np.asarray((evidence.val_scores if is_val else evidence.test_scores)[seed])
-    positive = evidence.val_positive if is_val else evidence.test_positive
-    of_item = evidence.val_class if is_val else evidence.test_class
-    if not np.all(np.isfinite(scores)):
+def _check_matrix(matrix: CostMatrix, evidence: ArmEvidence) -> None:
+    if set(evidence.classes) != set(matrix.classes):
         raise UserError(
-            f"The {split} scores of arm {evidence.arm!r} hold values that are not numbers. "
-            "Run its evaluation again.",
-            code="bad-scores",
-            field="arms",
-            arm=evidence.arm,
+            f"The cost matrix is for {', '.join(matrix.classes)}, but arm {evidence.arm!r} was "
+            f"trained on {', '.join(evidence.classes) or 'no named classes'}. Give costs for "
+            "exactly the classes of the data.",
+            code="case-class",
+            field="costs",
+            value=", ".join(matrix.classes),
         )
-    if classes is None or of_item is None:
-        return scored([scores[positive]], scores[~positive])
-    return scored([scores[of_item == name] for name in classes], scores[~positive], shares)
 
 
-def choose_cut(validation: Scored, costs: ItemCosts, reviewer: Reviewer | None) -> Cut:
-    if reviewer is None:
-        return choose_threshold(validation, costs)
-    return choose_band(validation, costs, reviewer)
+def true_classes(matrix: CostMatrix, evidence: ArmEvidence, split: str) -> np.ndarray:
+    """Position (n,) in the cost matrix of each item's true class."""
+    of_item = evidence.val_class if split == "val" else evidence.test_class
+    assert of_item is not None, "check_evidence has seen to it"
+    place = {name: n for n, name in enumerate(matrix.classes)}
+    return np.array([place[name] for name in of_item.tolist()])
+
+
+def decisions(matrix: CostMatrix, evidence: ArmEvidence, split: str, seed: int) -> np.ndarray:
+    """Position (n,) in the cost matrix of the class that one seed's model decides for."""
+    columns = [evidence.classes.index(name) for name in matrix.classes]
+    of_split = evidence.val_probabilities if split == "val" else evidence.test_probabilities
+    return matrix.decisions(
+        np.asarray(of_split[seed])[:, columns], np.asarray(evidence.prior)[columns]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """The items of one split that count, with what is known of each."""
+
+    rows: np.ndarray  # (m,) of the split
+    kind: np.ndarray  # (m,) position of the defect class; the good class comes last
+    is_late: np.ndarray  # (m,) a defect whose alarm would come too late
+
+
+def items_of(setting: Setting, evidence: ArmEvidence, split: str) -> Items:
+    """Items of the defect classes that occur, and the good ones."""
+    is_val = split == "val"
+    positive = np.asarray(evidence.val_positive if is_val else evidence.test_positive)
+    of_item = evidence.val_class if is_val else evidence.test_class
+    lead = evidence.val_lead_time if is_val else evidence.test_lead_time
+    kind = np.where(positive, -1, len(setting.classes))
+    for k, name in enumerate(setting.classes):
+        kind[positive if name == "" else positive & (of_item == name)] = k
+    late = np.zeros(len(positive), dtype=bool)
+    if lead is not None and setting.minimum_lead_time > 0:
+        late = positive & ~(np.asarray(lead, dtype=float) >= setting.minimum_lead_time)
+    rows = np.flatnonzero(kind >= 0)
+    return Items(rows, kind[rows], late[rows])
+
+
+def split_scores(evidence: ArmEvidence, split: str, seed: int, setting: Setting) -> Scored:
+    """One seed's scores by class."""
+    items = items_of(setting, evidence, split)
+    scores = np.asarray((evidence.val_scores if split == "val" else evidence.test_scores)[seed])
+    scores = scores[items.rows]
+    by_class = [items.kind == k for k in range(len(setting.classes))]
+    return scored(
+        [scores[of & ~items.is_late] for of in by_class],
+        scores[items.kind == len(by_class)],
+        tuple(setting.classes.values()),
+        [int((of & items.is_late).sum()) for of in by_class],
+    )
+
+
+def choose_cut(validation: Scored, setting: Setting) -> Cut:
+    """The threshold or the pair of least validation cost."""
+    if setting.reviewer is None:
+        return choose_threshold(validation, setting.costs)
+    return choose_band(validation, setting.costs, setting.reviewer)

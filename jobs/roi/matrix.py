@@ -1,8 +1,39 @@
 """Costs with K classes: a confusion matrix, a cost matrix, and decisions from posteriors (§1.7)."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from digpt.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CostMatrix:
+    """Costs of deciding j for true class i, at production prevalence."""
+
+    classes: tuple[str, ...]
+    costs: np.ndarray  # (K, K)
+    prevalence: np.ndarray  # (K,), sums to 1
+    good: int  # position of the good class
+
+    def decisions(self, probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:
+        """Cheapest class (n,) from posteriors (n, K) that were made at another class mix."""
+        moved = shift_posteriors(probabilities, prior, self.prevalence)
+        return decide(expected_costs(moved, self.costs))
+
+    def cost(self, true: np.ndarray, decided: np.ndarray) -> float:
+        """k of decisions (n,) on items of true classes (n,)."""
+        return matrix_cost(
+            confusion_rates(self.counts(true, decided), self.prevalence),
+            self.costs,
+            self.prevalence,
+        )
+
+    def counts(self, true: np.ndarray, decided: np.ndarray) -> np.ndarray:
+        """Confusion counts (K, K), rows true."""
+        counts = np.zeros(self.costs.shape)
+        np.add.at(counts, (true, decided), 1)
+        return counts
 
 
 def confusion_rates(counts: np.ndarray, prevalence: np.ndarray) -> np.ndarray:

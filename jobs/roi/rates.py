@@ -20,18 +20,26 @@ TIED = 1e-9  # costs this close, relative to the largest possible cost, are equa
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Sorted scores of one split: one array per defect class, with their `shares` (sum 1)."""
+    """Sorted scores of one split: one array per defect class, with their `shares` (sum 1).
+
+    `late` counts the defects of each class whose alarm would come too late: missed at any cut.
+    """
 
     positives: tuple[np.ndarray, ...]
     shares: tuple[float, ...]
     negatives: np.ndarray
+    late: tuple[int, ...] = ()  # empty: none
 
 
 def scored(
-    positives: Sequence[np.ndarray], negatives: np.ndarray, shares: Sequence[float] | None = None
+    positives: Sequence[np.ndarray],
+    negatives: np.ndarray,
+    shares: Sequence[float] | None = None,
+    late: Sequence[int] = (),
 ) -> Scored:
     """Sorted scores with the classes' shares of all defects; an empty class is an error, not 0."""
-    if not positives or any(len(scores) == 0 for scores in positives):
+    late = tuple(late) or (0,) * len(positives)
+    if not positives or any(len(p) + n == 0 for p, n in zip(positives, late, strict=True)):
         raise UserError(
             "There is no item of a defect class, so its miss rate does not exist. "
             "Add such items to the split or take the class out of the case.",
@@ -45,10 +53,14 @@ def scored(
             code="no-negative-items",
             field="good_classes",
         )
-    given = np.asarray(shares if shares is not None else [len(p) for p in positives], dtype=float)
-    sorted_positives = tuple(np.sort(np.asarray(p, dtype=float)) for p in positives)
-    weights = tuple(float(x) for x in given / given.sum())
-    return Scored(sorted_positives, weights, np.sort(np.asarray(negatives, dtype=float)))
+    counts = [len(p) + n for p, n in zip(positives, late, strict=True)]
+    given = np.asarray(shares if shares is not None else counts, dtype=float)
+    return Scored(
+        tuple(np.sort(np.asarray(p, dtype=float)) for p in positives),
+        tuple(float(x) for x in given / given.sum()),
+        np.sort(np.asarray(negatives, dtype=float)),
+        late,
+    )
 
 
 def candidates(split: Scored) -> np.ndarray:
@@ -57,10 +69,20 @@ def candidates(split: Scored) -> np.ndarray:
     return np.concatenate([[-np.inf], distinct[1:], [np.inf]])
 
 
+def class_miss_rates(split: Scored, thresholds: np.ndarray) -> np.ndarray:
+    """Share of each defect class with s < t or a late alarm, (P, T)."""
+    late = split.late or (0,) * len(split.positives)
+    return np.stack(
+        [
+            (np.searchsorted(p, thresholds, side="left") + n) / (len(p) + n)
+            for p, n in zip(split.positives, late, strict=True)
+        ]
+    )
+
+
 def miss_rates(split: Scored, thresholds: np.ndarray) -> np.ndarray:
-    """Share of positives with s < t, for each t."""
-    below = [np.searchsorted(p, thresholds, side="left") / len(p) for p in split.positives]
-    return np.tensordot(np.asarray(split.shares), np.asarray(below), axes=1)
+    """Share of positives with s < t or a late alarm, for each t."""
+    return np.tensordot(np.asarray(split.shares), class_miss_rates(split, thresholds), axes=1)
 
 
 def false_alarm_rates(split: Scored, thresholds: np.ndarray) -> np.ndarray:
@@ -122,9 +144,9 @@ def choose_threshold(validation: Scored, costs: ItemCosts) -> Cut:
 class Reviewer:
     """A person who looks at the band between two thresholds."""
 
-    miss_rate: float  # of positives seen
-    false_alarm_rate: float  # of negatives seen
-    capacity: float | None = None  # share of all items (q); None: no limit
+    miss_rate: Number  # of positives seen
+    false_alarm_rate: Number  # of negatives seen
+    capacity: Number | None = None  # share of all items (q); None: no limit
     overflow: str = "reject"  # reject | pass: what happens to items beyond capacity
 
 
@@ -206,7 +228,14 @@ def shares_at(split: Scored, cut: Cut) -> Shares:
     )
 
 
-def after_review(shares: Shares, prevalence: float, reviewer: Reviewer | None) -> Outcome:
+def class_shares(split: Scored, cut: Cut) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The cut applied unchanged: passed and band of each defect class (P,), rejected and band."""
+    ends = np.array([cut.low, cut.high])
+    passed, rejected = class_miss_rates(split, ends), false_alarm_rates(split, ends)
+    return passed[:, 0], passed[:, 1] - passed[:, 0], rejected[1], rejected[0] - rejected[1]
+
+
+def after_review(shares: Shares, prevalence: Number, reviewer: Reviewer | None) -> Outcome:
     """Rates once people have looked at as much of the band as they can."""
     band = prevalence * shares.band_positive + (1 - prevalence) * shares.band_negative
     if reviewer is None:
@@ -214,7 +243,7 @@ def after_review(shares: Shares, prevalence: float, reviewer: Reviewer | None) -
         return Outcome(
             shares.passed_positive, shares.rejected_negative, nothing, band, nothing + 1.0
         )
-    kept = _kept(np.asarray(band), reviewer.capacity)
+    kept = _kept(band, reviewer.capacity)
     over_pass = 1.0 if reviewer.overflow == "pass" else 0.0
     miss = shares.passed_positive + shares.band_positive * (
         kept * reviewer.miss_rate + (1 - kept) * over_pass
@@ -225,10 +254,11 @@ def after_review(shares: Shares, prevalence: float, reviewer: Reviewer | None) -
     return Outcome(miss, alarm, kept * band, band, kept)
 
 
-def _kept(band: np.ndarray, capacity: float | None) -> np.ndarray:
+def _kept(band: Number, capacity: Number | None) -> np.ndarray:
     if capacity is None:
-        return np.ones_like(band)
-    return np.minimum(1.0, np.divide(capacity, band, out=np.ones_like(band), where=band > 0))
+        return np.ones_like(band, dtype=float)
+    band, capacity = np.broadcast_arrays(np.asarray(band, dtype=float), capacity)
+    return np.minimum(1.0, np.divide(capacity, band, out=np.ones(band.shape), where=band > 0))
 
 
 def precision(prevalence: float, miss_rate: float, false_alarm_rate: float) -> float | None:

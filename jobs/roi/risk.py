@@ -1,71 +1,13 @@
-"""Uncertain inputs: draws, what they say, and what it is worth to know more (ROI.md §3)."""
+"""What draws of NPV say, and what it is worth to know more (ROI.md §3)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import numpy as np
 from scipy.stats import norm
 
-from digpt.errors import UserError
-
-LIKELY_WEIGHT = 4.0  # of the PERT distribution
 TIED = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Low, likely and high of one input; low and high are the extreme values."""
-
-    low: float
-    likely: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not self.low <= self.likely <= self.high:
-            raise UserError(
-                f"The range {self.low:g} / {self.likely:g} / {self.high:g} is not ascending. "
-                "Give low <= likely <= high.",
-                code="range-order",
-                low=self.low,
-                likely=self.likely,
-                high=self.high,
-            )
-
-
-def pert_mean(r: Range) -> float:
-    return (r.low + LIKELY_WEIGHT * r.likely + r.high) / (LIKELY_WEIGHT + 2)
-
-
-def pert_variance(r: Range) -> float:
-    mean = pert_mean(r)
-    return (mean - r.low) * (r.high - mean) / (LIKELY_WEIGHT + 3)
-
-
-def pert_draws(r: Range, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws (count,) of the PERT distribution: a stretched Beta (Malcolm et al. 1959; Vose)."""
-    width = r.high - r.low
-    if width == 0:
-        return np.full(count, float(r.low))
-    rise = 1 + LIKELY_WEIGHT * (r.likely - r.low) / width
-    fall = 1 + LIKELY_WEIGHT * (r.high - r.likely) / width
-    return r.low + width * rng.beta(rise, fall, count)
-
-
-def triangular_mean(r: Range) -> float:
-    return (r.low + r.likely + r.high) / 3
-
-
-def triangular_variance(r: Range) -> float:
-    a, m, b = r.low, r.likely, r.high
-    return (a * a + m * m + b * b - a * m - a * b - m * b) / 18
-
-
-def triangular_draws(r: Range, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws (count,) of the triangular distribution."""
-    if r.high == r.low:
-        return np.full(count, float(r.low))
-    return rng.triangular(r.low, r.likely, r.high, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,30 +53,42 @@ def evppi(inputs: np.ndarray, npv_draws: np.ndarray) -> float:
 
     One input: a cubic; a group: all monomials to degree 2 (Strong, Oakley and Brennan 2014).
     """
-    npv_draws = np.atleast_2d(npv_draws)  # (A, N)
-    inputs = np.atleast_2d(inputs)  # (G, N)
-    inputs = inputs[[not _is_constant(x) for x in inputs]]
-    if len(inputs) == 0:
-        return 0.0
-    features = _features(inputs)  # (N, F)
-    coefficients = np.linalg.lstsq(features, npv_draws.T, rcond=None)[0]
-    fitted = (features @ coefficients).T  # (A, N)
-    return min(evpi(fitted), evpi(npv_draws))
+    return min(evpi(Learned.of(*np.atleast_2d(inputs)).fit(npv_draws)), evpi(npv_draws))
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Inputs ready to fit NPV on: what would be expected of NPV if they were known."""
+
+    features: np.ndarray  # (N, F)
+    moments: np.ndarray  # (F, F) of the features
+
+    @staticmethod
+    def of(*inputs: np.ndarray) -> "Learned":
+        """One input (N,) by a cubic, several by all monomials to degree 2; constant ones by 1."""
+        varying = [x for x in inputs if not _is_constant(x)]
+        features = _features(varying, len(inputs[0])) if inputs else np.ones((1, 1))
+        return Learned(features, features.T @ features)
+
+    def fit(self, npv_draws: np.ndarray) -> np.ndarray:
+        """E[NPV | inputs] in every draw, (N,) or (A, N) as the draws; least squares."""
+        products = self.features.T @ npv_draws.T
+        coefficients = np.linalg.lstsq(self.moments, products, rcond=None)[0]
+        return (self.features @ coefficients).T
 
 
 def _is_constant(x: np.ndarray) -> bool:
     return bool(np.ptp(x) <= 1e-12 * np.abs(x).max())
 
 
-def _features(inputs: np.ndarray) -> np.ndarray:
-    centred = inputs - inputs.mean(axis=1, keepdims=True)
-    scaled = centred / centred.std(axis=1, keepdims=True)  # (G, N)
-    degree = 3 if len(inputs) == 1 else 2
-    columns = [np.ones(inputs.shape[1])]
+def _features(inputs: Sequence[np.ndarray], count: int) -> np.ndarray:
+    """Monomials (count, F) of the standardised inputs."""
+    scaled = [(x - x.mean()) / x.std() for x in inputs]
+    degree = 3 if len(scaled) == 1 else 2
+    columns = [np.ones(count)]
     for power in range(1, degree + 1):
         columns += [
-            np.prod(scaled[list(chosen)], axis=0)
-            for chosen in combinations_with_replacement(range(len(inputs)), power)
+            np.prod(chosen, axis=0) for chosen in combinations_with_replacement(scaled, power)
         ]
     return np.stack(columns, axis=1)
 
@@ -156,13 +110,17 @@ def tornado(
     npv_with: Callable[[str, float], float], ranges: Mapping[str, tuple[float, float]]
 ) -> list[Bar]:
     """NPV with one input at its low and high, the others likely; the longest bar first."""
-    bars = [
+    return in_order(
         Bar(name, npv_with(name, low), npv_with(name, high)) for name, (low, high) in ranges.items()
-    ]
-    bars.sort(key=lambda bar: -bar.swing)
+    )
+
+
+def in_order(bars: Iterable[Bar]) -> list[Bar]:
+    """The longest bar first; equal swings, but for rounding, go by name."""
+    left = sorted(bars, key=lambda bar: -bar.swing)
     ordered: list[Bar] = []
-    while bars:  # equal swings, but for rounding, go by name
-        tied = [bar for bar in bars if bar.swing >= bars[0].swing * (1 - TIED)]
+    while left:
+        tied = [bar for bar in left if bar.swing >= left[0].swing * (1 - TIED)]
         ordered += sorted(tied, key=lambda bar: bar.name)
-        bars = bars[len(tied) :]
+        left = left[len(tied) :]
     return ordered

@@ -9,17 +9,9 @@ import pytest
 from digpt.errors import UserError
 from jobs.money import PriceTable
 from jobs.roi import case_from_yaml, case_to_yaml, converted, load_case, parse_case
-from jobs.roi.case import (
-    ALLOWED,
-    MONEY_FIELDS,
-    MONEY_RANGE,
-    Case,
-    Labels,
-    Minimum,
-    Review,
-    Today,
-    amount,
-)
+from jobs.roi.case import MONEY_FIELDS, amount
+from jobs.roi.fields import ALLOWED, BUDGET_RANGE, MONEY_RANGE
+from jobs.roi.schema import PARTS, Case
 
 CASE: dict[str, Any] = {
     "currency": "JPY",
@@ -96,7 +88,10 @@ def test_the_message_names_value_range_and_line(tmp_path: Path):
     file.write_text("currency: JPY\ntoday:\n  process_per_item: 1\n  miss_rate: 7\n")
     with pytest.raises(UserError) as caught:
         load_case(file)
-    assert caught.value.message == "Case field 'today.miss_rate' (line 4) is 7; allowed: 0 to 1."
+    assert caught.value.message == (
+        "Case field 'today.miss_rate' (line 4) is 7; allowed: 0 to 1, or {low, likely, high} of "
+        "such."
+    )
 
 
 def test_a_rule_over_two_fields_names_the_line_too():
@@ -166,11 +161,11 @@ def test_a_missing_exchange_rate_is_said_at_the_field():
 
 
 def test_every_field_has_its_range_and_every_amount_is_listed():
-    parts = {"today": Today, "labels": Labels, "review": Review, "minimum": Minimum}
-    names = [(n, f) for n, f in Case.model_fields.items() if n not in parts]
-    names += [(f"{p}.{n}", f) for p, part in parts.items() for n, f in part.model_fields.items()]
-    assert {name.split(".")[-1] for name, _ in names} <= set(ALLOWED)
-    money = {name for name, _ in names if ALLOWED[name.split(".")[-1]] == MONEY_RANGE}
+    names = [(n, f) for n, f in Case.model_fields.items() if n not in PARTS]
+    names += [(f"{p}.{n}", f) for p, part in PARTS.items() for n, f in part.model_fields.items()]
+    assert {name.split(".")[-1] for name, _ in names} | set(PARTS) <= set(ALLOWED)
+    of_money = (MONEY_RANGE, BUDGET_RANGE)
+    money = {name for name, _ in names if ALLOWED[name.split(".")[-1]] in of_money}
     assert money == set(MONEY_FIELDS)
 
 

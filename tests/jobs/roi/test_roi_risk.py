@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digpt.errors import UserError
-from jobs.roi import risk
-from jobs.roi.risk import Range
+from jobs.roi import ranges, risk
+from jobs.roi.ranges import Range
 
 COUNT = 20_000
 
@@ -16,11 +16,11 @@ COUNT = 20_000
 def test_draws_have_the_closed_forms_mean_and_variance(r: Range):
     rng = np.random.default_rng(1)
     for draws, mean, variance in (
-        (risk.pert_draws(r, COUNT, rng), risk.pert_mean(r), risk.pert_variance(r)),
+        (ranges.pert_draws(r, COUNT, rng), ranges.pert_mean(r), ranges.pert_variance(r)),
         (
-            risk.triangular_draws(r, COUNT, rng),
-            risk.triangular_mean(r),
-            risk.triangular_variance(r),
+            ranges.triangular_draws(r, COUNT, rng),
+            ranges.triangular_mean(r),
+            ranges.triangular_variance(r),
         ),
     ):
         assert draws.mean() == pytest.approx(mean, abs=5 * np.sqrt(variance / COUNT))
@@ -29,7 +29,7 @@ def test_draws_have_the_closed_forms_mean_and_variance(r: Range):
 
 
 def test_a_range_of_one_value_is_that_value():
-    assert set(risk.pert_draws(Range(4, 4, 4), 5, np.random.default_rng(0))) == {4.0}
+    assert set(ranges.pert_draws(Range(4, 4, 4), 5, np.random.default_rng(0))) == {4.0}
 
 
 def test_a_range_that_descends_is_refused():
