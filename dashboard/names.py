@@ -2,7 +2,7 @@
 
 import re
 
-from dashboard.text import Viewer
+from dashboard.text import Viewer, has_text
 from jobs.spec import arm_parts
 
 
@@ -32,3 +32,14 @@ def arm_name_of(arm: str, me: Viewer) -> str:
 def budget_name(budget: object, me: Viewer) -> str:
     """What a label budget is called: a number stands for itself."""
     return me.text("budget.all") if budget == "all" else str(budget)
+
+
+def input_name(name: str, me: Viewer) -> str:
+    """What an input of a case is called: "prevalence.crack" is "Share of defects: crack"."""
+    for key in (f"case.{name}", f"input.{name}"):
+        if has_text(key):
+            return me.text(key)
+    group, _, part = name.rpartition(".")
+    if group and has_text(f"case.{group}"):
+        return f"{me.text(f'case.{group}')}{me.text('colon')}{part}"
+    return name

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from dashboard.names import arm_name_of
+from dashboard.names import arm_name_of, input_name
 from dashboard.text import Viewer, has_text
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ _KINDS = {
 def reason_text(reason: "Reason", currency: str, me: Viewer) -> str:
     """One reason as a sentence in the reader's language."""
     facts = {name: _fact(name, value, currency, me) for name, value in reason.facts.items()}
+    if "experiment" in facts:
+        key = f"experiment.{reason.facts['experiment']}"
+        facts["experiment"] = me.text(key, arm=facts["arm"], subject=facts["subject"])
     key = f"reason.{reason.code}"
     if reason.facts.get("arm") == "" and has_text(f"{key}.nothing"):
         key = f"{key}.nothing"
@@ -32,8 +35,10 @@ def reason_text(reason: "Reason", currency: str, me: Viewer) -> str:
 def _fact(name: str, value: float | str, currency: str, me: Viewer) -> str:
     if name in ("arm", "baseline"):
         return arm_name_of(str(value), me) if value else me.text("roi.nothing")
-    if name in ("rate", "experiment"):
-        return me.text(f"{name}.{value}")
+    if name == "rate":
+        return me.text(f"rate.{value}")
+    if name == "subject" and isinstance(value, str):
+        return input_name(value, me) if value else ""
     if name == "protocol":
         return me.text(f"protocol.in.{value}") if has_text(f"protocol.in.{value}") else str(value)
     if isinstance(value, str):

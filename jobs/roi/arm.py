@@ -1,13 +1,21 @@
 """One arm's figures: its rates, measured and in every draw, and the money they lead to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
 
 from jobs.roi import cashflow, risk
-from jobs.roi.behaviour import Behaviour, Rates, matrix_behaviour, threshold_behaviour
+from jobs.roi.behaviour import (
+    Behaviour,
+    Prepared,
+    Rates,
+    matrix_behaviour,
+    prepare,
+    resample_all,
+    threshold_behaviour,
+)
 from jobs.roi.breakeven import BreakEven, of_discount_rate, of_flows
 from jobs.roi.cashflow import Economics
 from jobs.roi.curve import threshold_curves
@@ -18,6 +26,7 @@ from jobs.roi.inputs import PREVALENCE, VOLUME, Inputs, Number, Terms, inputs_of
 from jobs.roi.rates import precision
 from jobs.roi.risk import Learned
 from jobs.roi.schema import Case
+from jobs.roi.slices import slice_costs
 from jobs.roi.whatif import Lever, break_evens, tornado
 
 MODEL = "model."  # prefix of an arm's own measured rates
@@ -59,6 +68,24 @@ class World:
         """What a regression on each uncertain input needs; the same for all arms."""
         return {n: Learned.of(np.asarray(self.values[n])) for n in self.inputs.ranges}
 
+    def prepared(self, evidence: ArmEvidence) -> Prepared:
+        """The arm's cuts, chosen once; `evidence` must live as long as this world."""
+        if id(evidence) not in self._prepared:
+            self._prepared[id(evidence)] = prepare(self.setting, evidence)
+        return self._prepared[id(evidence)]
+
+    @cached_property
+    def _prepared(self) -> dict[int, Prepared]:
+        return {}
+
+
+def check_and_resample(world: World, arms: Sequence[ArmEvidence]) -> None:
+    """Refuse predictions that do not fit the case, and draw the others' resamples at once."""
+    for evidence in arms:
+        check_evidence(world.setting, evidence)
+    if world.setting.matrix is None:
+        resample_all([world.prepared(evidence) for evidence in arms], world.draws, world.seed)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
@@ -89,6 +116,11 @@ class Measured:
         """The arm's uncertain rates in every resample, (N,) each."""
         drawn = {MODEL + n: np.asarray(x) for n, x in _named(self.drawn_rates).items()}
         return {name: x for name, x in drawn.items() if x.ndim}
+
+    @cached_property
+    def learned_rates(self) -> Learned:
+        """What a regression on all of the arm's rates needs."""
+        return Learned.of(*self.rate_inputs().values())
 
     def npv_at(self, moved: Mapping[str, np.ndarray]) -> np.ndarray:
         """NPV (J,) with inputs at the values given (J,), NaN for likely; rates follow."""
@@ -122,11 +154,11 @@ def _named(rates: Rates) -> dict[str, Number]:
 
 
 def measure(world: World, evidence: ArmEvidence) -> Measured:
-    """An arm's rates and economics; predictions that do not fit the case are refused."""
-    check_evidence(world.setting, evidence)
+    """An arm's rates and economics, of predictions that were checked."""
     matrix = world.setting.matrix
     if matrix is None:
-        behaviour = threshold_behaviour(world.setting, evidence, world.draws, world.seed)
+        arm = world.prepared(evidence)
+        behaviour = threshold_behaviour(world.setting, evidence, arm, world.draws, world.seed)
     else:
         behaviour = matrix_behaviour(matrix, evidence, world.draws, world.seed)
     rates, drawn_rates = (
@@ -218,10 +250,10 @@ def figures_of(m: Measured, gain: Increment, base: Measured | None) -> Figures:
         break_evens=_break_evens(m),
         evpi=risk.evpi(m.npv_draws),
         evppi=_evppi(m),
-        label_curve=None,
+        label_curve=None,  # see `learning.forecast`
         more_labels=(),
         threshold_curves=threshold_curves(m.world.setting, m.evidence, m.behaviour.cuts),
-        slices=(),
+        slices=slice_costs(m.world.setting, m.evidence, m.behaviour.cuts),
         npv_draws=m.npv_draws,
         economics=e,
     )
@@ -320,9 +352,8 @@ def _extra_return(e: Economics, base: Economics) -> float | None:
 def _evppi(m: Measured) -> dict[str, float]:
     """Value of knowing each uncertain input, each rate, and all rates: this arm or nothing."""
     ceiling = risk.evpi(m.npv_draws)
-    rates = m.rate_inputs()
-    learned = m.world.learned | {name: Learned.of(x) for name, x in rates.items()}
-    learned[RATES] = Learned.of(*rates.values())
+    own = {name: Learned.of(x) for name, x in m.rate_inputs().items()}
+    learned = m.world.learned | own | {RATES: m.learned_rates}
     return {name: min(risk.evpi(x.fit(m.npv_draws)), ceiling) for name, x in learned.items()}
 
 

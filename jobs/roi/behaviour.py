@@ -10,7 +10,14 @@ from typing import Protocol
 
 import numpy as np
 
-from jobs.roi.bootstrap import Units, make_units, rate_draws, resample_shares, seed_weights
+from jobs.roi.bootstrap import (
+    Units,
+    make_units,
+    rate_draws,
+    resample_shares,
+    resample_together,
+    seed_weights,
+)
 from jobs.roi.evidence import (
     ArmEvidence,
     Items,
@@ -108,49 +115,72 @@ def _column(x: Number) -> np.ndarray:
 
 
 def _mean(by_seed: Number, seeds: np.ndarray) -> Number:
-    mean = (by_seed * seeds).sum(axis=-1)
+    mean = np.einsum("...s,...s->...", by_seed, seeds)
     return mean if np.ndim(mean) else float(mean)
 
 
-def threshold_behaviour(
-    setting: Setting, evidence: ArmEvidence, draws: int, seed: int
-) -> Thresholds:
-    """Thresholds from validation, shares from test and from its resamples."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """An arm's cuts and what they do to each test item, before anything is resampled."""
+
+    cuts: tuple[Cut, ...]
+    units: Units
+    wrong: np.ndarray  # (S, n) missed or falsely alarmed
+    in_band: np.ndarray  # (S, n) left to people
+
+
+def prepare(setting: Setting, evidence: ArmEvidence) -> Prepared:
+    """Thresholds from validation, applied unchanged to the test items."""
     count = len(evidence.val_scores)
     cuts = tuple(
         choose_cut(split_scores(evidence, "val", s, setting), setting) for s in range(count)
     )
-    seen = [
-        class_shares(split_scores(evidence, "test", s, setting), cut) for s, cut in enumerate(cuts)
-    ]
-    passed, band, rejected, good_band = (
-        np.stack(part, axis=-1) for part in zip(*seen, strict=True)
-    )
-    measured = ByClass(passed, band, rejected, good_band, np.full(count, 1 / count))
-    reviewer = setting.reviewer
-    return Thresholds(
-        cuts=cuts,
-        seen=measured,
-        drawn=_draw(setting, evidence, cuts, draws, seed),
-        overflow=reviewer.overflow if reviewer else None,
-    )
-
-
-def _draw(
-    setting: Setting, evidence: ArmEvidence, cuts: Sequence[Cut], draws: int, seed: int
-) -> ByClass:
-    """Shares by class in every draw, arrays (..., N, S)."""
     items = items_of(setting, evidence, "test")
-    units = _units(evidence, items)
     scores = np.stack([np.asarray(s)[items.rows] for s in evidence.test_scores])  # (S, n)
     low = np.array([cut.low for cut in cuts])[:, None]
     high = np.array([cut.high for cut in cuts])[:, None]
     good = items.kind == len(setting.classes)
-    wrong = np.where(good, scores >= high, (scores < low) | items.is_late)  # (S, n)
-    in_band = (scores >= low) & (scores < high) & ~items.is_late
-    rates = rate_draws(units, wrong, draws, seed)  # (P + 1, N, S)
-    band = _band_draws(units, wrong, in_band, rates, draws, seed) if in_band.any() else 0 * rates
-    seeds = seed_weights(_seeds(evidence, len(cuts)), draws, seed)
+    return Prepared(
+        cuts=cuts,
+        units=_units(evidence, items),
+        wrong=np.where(good, scores >= high, (scores < low) | items.is_late),
+        in_band=(scores >= low) & (scores < high) & ~items.is_late,
+    )
+
+
+def resample_all(arms: Sequence[Prepared], draws: int, seed: int) -> None:
+    """Draw the shares of several arms at once; each arm then finds its own kept."""
+    marks = [(arm.units, arm.wrong) for arm in arms]
+    marks += [(arm.units, arm.in_band) for arm in arms if arm.in_band.any()]
+    resample_together(marks, draws, seed)
+
+
+def threshold_behaviour(
+    setting: Setting, evidence: ArmEvidence, arm: Prepared, draws: int, seed: int
+) -> Thresholds:
+    """Shares on either side of the cuts on test and in its resamples."""
+    seen = [
+        class_shares(split_scores(evidence, "test", s, setting), cut)
+        for s, cut in enumerate(arm.cuts)
+    ]
+    passed, band, rejected, good_band = (
+        np.stack(part, axis=-1) for part in zip(*seen, strict=True)
+    )
+    count = len(arm.cuts)
+    reviewer = setting.reviewer
+    return Thresholds(
+        cuts=arm.cuts,
+        seen=ByClass(passed, band, rejected, good_band, np.full(count, 1 / count)),
+        drawn=_draw(arm, seed_weights(_seeds(evidence, count), draws, seed), seed),
+        overflow=reviewer.overflow if reviewer else None,
+    )
+
+
+def _draw(arm: Prepared, seeds: np.ndarray, seed: int) -> ByClass:
+    """Shares by class in every draw, arrays (..., N, S); `seeds` (N, S) weighs the seeds."""
+    draws = len(seeds)
+    rates = rate_draws(arm.units, arm.wrong, draws, seed)  # (P + 1, N, S)
+    band = _band_draws(arm, rates, draws, seed) if arm.in_band.any() else np.zeros_like(rates)
     return ByClass(rates[:-1], band[:-1], rates[-1], band[-1], seeds)
 
 
@@ -164,13 +194,10 @@ def _units(evidence: ArmEvidence, items: Items) -> Units:
     return make_units(items.kind, groups)
 
 
-def _band_draws(
-    units: Units, wrong: np.ndarray, in_band: np.ndarray, rates: np.ndarray, draws: int, seed: int
-) -> np.ndarray:
+def _band_draws(arm: Prepared, rates: np.ndarray, draws: int, seed: int) -> np.ndarray:
     """Shares in the band (P + 1, N, S): of what the drawn rates leave, as much as resampled."""
-    band = resample_shares(units, in_band, draws, seed)
-    resampled = resample_shares(units, wrong, draws, seed)
-    left = 1 - resampled
+    band = resample_shares(arm.units, arm.in_band, draws, seed)
+    left = 1 - resample_shares(arm.units, arm.wrong, draws, seed)
     share = np.divide(band, left, out=np.zeros_like(band), where=left > 0)
     return (1 - rates) * np.minimum(share, 1.0)
 

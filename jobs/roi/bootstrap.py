@@ -1,14 +1,18 @@
 """Bootstrap of measured rates: seeds × items crossed, arms paired (ROI.md §3.3)."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
+from threading import Lock
 from zlib import crc32
 
 import numpy as np
 from scipy.special import betaincinv
 
 BLOCK = 2_500_000  # counts held at a time: 10 MB
+KEPT_BYTES = 96_000_000  # of resampled shares: twelve arms at five label budgets, three seeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,16 @@ def _unit_counts(sizes: tuple[int, ...], seed: int, block: int, rows: int) -> np
 
 def seed_weights(seeds: Sequence[object], draws: int, seed: int) -> np.ndarray:
     """Weight of every seed in every draw, (draws, S); the same for equal lists of seeds."""
-    count = len(seeds)
-    rng = np.random.default_rng([seed, 1, crc32(repr(tuple(seeds)).encode())])
+    return _seed_weights(len(seeds), crc32(repr(tuple(seeds)).encode()), draws, seed)
+
+
+@lru_cache(maxsize=32)
+def _seed_weights(count: int, names: int, draws: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng([seed, 1, names])
     drawn = rng.integers(0, count, (draws, count))
-    return np.stack([(drawn == s).mean(axis=1) for s in range(count)], axis=1)
+    weights = np.stack([(drawn == s).mean(axis=1) for s in range(count)], axis=1)
+    weights.setflags(write=False)
+    return weights
 
 
 def resample_shares(units: Units, marks: np.ndarray, draws: int, seed: int) -> np.ndarray:
@@ -75,6 +85,71 @@ def resample_shares(units: Units, marks: np.ndarray, draws: int, seed: int) -> n
     The same units and seed give the same resamples, so arms tried on the same items are paired. A
     draw of groups that holds no item of a class takes that class's measured share.
     """
+    return resample_together([(units, marks)], draws, seed)[0]
+
+
+def resample_together(
+    asked: Sequence[tuple[Units, np.ndarray]], draws: int, seed: int
+) -> list[np.ndarray]:
+    """`resample_shares` of each, read-only; those on the same units in one pass.
+
+    What was asked before is kept: nothing is resampled anew when an input moves no threshold.
+    """
+    keys = [(_digest(units), _digest_marks(marks), draws, seed) for units, marks in asked]
+    found = {key: _KEPT.get(key) for key in keys}
+    todo = {key: ask for key, ask in zip(keys, asked, strict=True) if found[key] is None}
+    for of_units in {key[0] for key in todo}:
+        part = [key for key in todo if key[0] == of_units]
+        stacked = np.concatenate([np.asarray(todo[key][1]) for key in part])
+        shares = _shares(todo[part[0]][0], stacked, draws, seed)
+        ends = np.cumsum([len(todo[key][1]) for key in part])
+        for key, own in zip(part, np.split(shares, ends[:-1], axis=2), strict=True):
+            found[key] = _KEPT.put(key, np.ascontiguousarray(own))
+    return [own for key in keys if (own := found[key]) is not None]
+
+
+class _Kept:
+    """The newest results, up to a number of bytes; safe among threads."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes, self._bytes = max_bytes, 0
+        self._results: OrderedDict[tuple, np.ndarray] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: tuple) -> np.ndarray | None:
+        with self._lock:
+            if key in self._results:
+                self._results.move_to_end(key)
+            return self._results.get(key)
+
+    def put(self, key: tuple, result: np.ndarray) -> np.ndarray:
+        result.setflags(write=False)
+        with self._lock:
+            self._bytes += result.nbytes - (
+                self._results[key].nbytes if key in self._results else 0
+            )
+            self._results[key] = result
+            while self._bytes > self._max_bytes and len(self._results) > 1:
+                self._bytes -= self._results.popitem(last=False)[1].nbytes
+        return result
+
+
+_KEPT = _Kept(KEPT_BYTES)
+
+
+def _digest(units: Units) -> bytes:
+    found = blake2b(repr(units.sizes).encode(), digest_size=16)
+    for part in (units.item_unit, units.item_class):
+        found.update(np.ascontiguousarray(part, dtype=np.int64).tobytes())
+    return found.digest()
+
+
+def _digest_marks(marks: np.ndarray) -> bytes:
+    packed = np.packbits(np.asarray(marks, dtype=bool))
+    return blake2b(packed.tobytes() + repr(np.shape(marks)).encode(), digest_size=16).digest()
+
+
+def _shares(units: Units, marks: np.ndarray, draws: int, seed: int) -> np.ndarray:
     classes = len(units.sizes)
     rows = max(1, min(draws, BLOCK // max(units.count, 1)))
     sums, totals = _per_unit(units, marks)  # (K, U, S), (K, U)
@@ -127,6 +202,7 @@ def rate_draws(units: Units, marks: np.ndarray, draws: int, seed: int) -> np.nda
     for k in range(len(units.sizes)):
         of_class = marks[:, units.item_class == k]
         if of_class.min() == of_class.max():
+            shares = shares if shares.flags.writeable else shares.copy()
             items = of_class.shape[1]
             errors = items if of_class.max() else 0
             rng = np.random.default_rng([seed, 2, k])

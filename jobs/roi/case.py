@@ -13,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from digpt.errors import UserError
-from jobs.roi.fields import ALLOWED, BRANCHES, is_range, plain
+from jobs.roi.fields import ALLOWED, BRANCHES, RangeShape, is_range, plain
 from jobs.roi.ranges import Range
 from jobs.roi.schema import PARTS, Case, missing, wrong
 
@@ -56,8 +56,9 @@ def _as_user_error(error: ValidationError, lines: Mapping[str, int]) -> UserErro
         hint = f" Did you mean {near[0]!r}?" if near else ""
         message = f"Unknown case field {field!r}{where}.{hint} Known here: {', '.join(known)}."
         return UserError(message, code="case-unknown", field=field, known=known, line=line)
-    if first["type"] == "range_shape":
-        return wrong(field, plain(first["input"]), str(first["msg"]), line)
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, RangeShape):
+        return wrong(field, plain(first["input"]), str(cause), line)
     allowed = next((ALLOWED[n] for n in reversed(path) if n in ALLOWED), str(first["msg"]))
     return wrong(field, first["input"], allowed, line)
 

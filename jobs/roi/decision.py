@@ -45,15 +45,20 @@ REASONS: dict[str, tuple[str, ...]] = {
     # why the project's verdict is what it is
     "best-go-arm": ("arm", "npv_mean"),
     "all-no-go": ("arms",),
-    "collect-experiment": ("experiment", "arm", "value", "price", "net"),  # experiment: EXPERIMENTS
-    "collect-unpriced": ("experiment", "arm", "value"),
+    # experiment: one of EXPERIMENTS; subject: what it is about, as there
+    "collect-experiment": ("experiment", "arm", "subject", "value", "price", "net"),
+    "collect-unpriced": ("experiment", "arm", "subject", "value"),
     "no-experiment": ("evpi",),
     "more-data-cannot-pay": ("evpi", "best_value", "best_price"),
     "decided-by-mean": ("arm", "npv_mean"),  # arm "" = do nothing
     "choice-repeated": ("arm", "p", "p_repeated", "npv", "npv_corrected", "chosen_share"),
 }
 
-EXPERIMENTS = ("test-rates", "more-labels")  # know an arm's rates better | buy n labels
+EXPERIMENTS = (
+    "test-rates",  # know an arm's rates better; no subject
+    "more-labels",  # buy labels for an arm; subject: how many
+    "study",  # find an input of the case out; subject: its name
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +167,25 @@ class Experiment:
     """Something that could be learned: its expected value and price (None: not known)."""
 
     kind: str  # one of EXPERIMENTS
-    arm: str
-    value: float
+    arm: str  # "" for a study
+    value: float  # before its price
     price: float | None
+    subject: float | str = ""  # as in EXPERIMENTS
+
+    @property
+    def net(self) -> float | None:
+        """Value less price."""
+        return None if self.price is None else self.value - self.price
+
+    @property
+    def facts(self) -> dict[str, float | str]:
+        """What a reason says of it."""
+        return {
+            "experiment": self.kind,
+            "arm": self.arm,
+            "subject": self.subject,
+            "value": self.value,
+        }
 
 
 def project_verdict(
@@ -198,22 +219,32 @@ def _collect(
     evpi: float,
     gate: Gate | None,
 ) -> tuple[str, str | None, list[Reason]]:
-    """COLLECT MORE and what, or a decision by E[NPV] where no experiment is worth its price."""
-    priced = [(x, x.value - x.price) for x in experiments if x.price is not None]
-    if not priced:
-        if not experiments:
-            return COLLECT, None, [Reason("no-experiment", {"evpi": evpi})]
-        top = max(experiments, key=lambda x: x.value)
-        facts = {"experiment": top.kind, "arm": top.arm, "value": top.value}
-        return COLLECT, None, [Reason("collect-unpriced", facts)]
-    top, net = max(priced, key=lambda pair: pair[1])
-    price = top.price or 0.0
-    if net > 0:
-        facts = {"experiment": top.kind, "arm": top.arm, "value": top.value, "price": price}
-        return COLLECT, None, [Reason("collect-experiment", {**facts, "net": net})]
-    cannot = Reason(
-        "more-data-cannot-pay", {"evpi": evpi, "best_value": top.value, "best_price": price}
-    )
+    """COLLECT MORE and what, or a decision by E[NPV] where no experiment is worth its price.
+
+    What has no price yet may still pay, so it is named where nothing priced does, or where it is
+    worth more than the best of those.
+    """
+    ranked = by_worth(experiments)
+    if not ranked:
+        return COLLECT, None, [Reason("no-experiment", {"evpi": evpi})]
+    priced = next((x for x in ranked if x.price is not None), None)
+    unpriced = next((x for x in ranked if x.price is None and x.value > 0), None)
+    net = priced.net if priced is not None and priced.net is not None else 0.0
+    reasons = []
+    if priced is not None and priced.price is not None and net > 0:
+        facts = {**priced.facts, "price": priced.price, "net": net}
+        reasons.append(Reason("collect-experiment", facts))
+    if unpriced is not None and unpriced.value > net:
+        reasons.append(Reason("collect-unpriced", unpriced.facts))
+    if reasons:
+        return COLLECT, None, reasons
+    top = priced or ranked[0]
+    facts: dict[str, float | str] = {
+        "evpi": evpi,
+        "best_value": top.value,
+        "best_price": top.price or 0.0,
+    }
+    cannot = Reason("more-data-cannot-pay", facts)
     best = min(npv_means, key=lambda name: (-npv_means[name], name))
     mean = npv_means[best]
     if mean <= 0:
@@ -222,6 +253,14 @@ def _collect(
     if cost is not None and budget is not None and cost > budget:
         return COLLECT, None, [cannot, Reason("over-budget", {"cost": cost, "budget": budget})]
     return GO, best, [cannot, Reason("decided-by-mean", {"arm": best, "npv_mean": mean})]
+
+
+def by_worth(experiments: Sequence[Experiment]) -> list[Experiment]:
+    """Those with a price by value less price, then those without by value."""
+    return sorted(
+        experiments,
+        key=lambda x: (x.price is None, -(x.value if x.net is None else x.net), x.kind, x.arm),
+    )
 
 
 @dataclass(frozen=True, slots=True)

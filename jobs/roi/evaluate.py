@@ -1,17 +1,27 @@
 """A case and the arms' scores in, figures and verdicts out: the whole of ROI.md for one pilot."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from digpt.errors import UserError
 from jobs.roi import decision, risk
-from jobs.roi.arm import Measured, World, figures_of, measure, minimum_missed
+from jobs.roi.arm import (
+    RATES,
+    Measured,
+    World,
+    check_and_resample,
+    figures_of,
+    measure,
+    minimum_missed,
+)
 from jobs.roi.case import amount
 from jobs.roi.decision import ArmFigures, Experiment, Gate, Reason, RepeatedChoice
 from jobs.roi.evidence import ArmEvidence, unusable
-from jobs.roi.figures import Figures
+from jobs.roi.figures import Figures, MoreLabels
+from jobs.roi.learning import forecast
+from jobs.roi.ranges import Range
 from jobs.roi.schema import Case
 
 
@@ -44,6 +54,9 @@ class CaseResult:
     repeated: RepeatedChoice | None
     draws: int
     seed: int
+    evppi: Mapping[str, float] = field(default_factory=dict)  # by input, and "model.rates:ARM"
+    experiments: tuple[Experiment, ...] = ()  # what could be learned, most worthwhile first
+    inputs: Mapping[str, Range] = field(default_factory=dict)  # the uncertain ones
 
 
 def evaluate_case(
@@ -53,14 +66,11 @@ def evaluate_case(
     _check_names(arms)
     world = World(case, draws, seed)
     blocked = _blocked(case)
-    measured: dict[str, Measured] = {}
-    failed: dict[str, Reason] = {}
-    for evidence in arms:
-        reason = blocked or unusable(evidence)
-        if reason is None:
-            measured[evidence.arm] = measure(world, evidence)
-        else:
-            failed[evidence.arm] = reason
+    reasons_against = {e.arm: blocked or unusable(e) for e in arms}
+    failed = {name: reason for name, reason in reasons_against.items() if reason is not None}
+    usable = [e for e in arms if e.arm not in failed]
+    check_and_resample(world, [rung for e in usable for rung in (e, *e.ladder)])
+    measured = {e.arm: measure(world, e) for e in usable}
     gate = _gate(case)
     figures = {name: m.gate_figures() for name, m in measured.items()}
     baseline = decision.find_baseline(figures)
@@ -74,31 +84,36 @@ def evaluate_case(
         gain = decision.increment(figures[name], base)
         verdict, reasons = decision.arm_verdict(name, figures[name], gate, baseline, gain)
         shown = figures_of(measured[name], gain, measured[baseline] if baseline else None)
+        curve, steps = forecast(measured[name])
+        shown = replace(shown, label_curve=curve, more_labels=steps)
         missed = minimum_missed(case, name, shown)
         results[name] = _result(evidence, verdict, [*reasons, *missed], shown)
-    return _project(case, results, figures, measured, blocked, (baseline, draws, seed))
+    return _project(world, results, measured, blocked, baseline)
 
 
 def _project(
-    case: Case,
+    world: World,
     results: dict[str, ArmResult],
-    figures: Mapping[str, ArmFigures],
     measured: Mapping[str, Measured],
     blocked: Reason | None,
-    run: tuple[str | None, int, int],
+    baseline: str | None,
 ) -> CaseResult:
-    baseline, draws, seed = run
-    value = risk.evpi(np.stack([f.npv_draws for f in figures.values()])) if figures else None
+    case, gate = world.case, _gate(world.case)
+    figures = {name: m.gate_figures() for name, m in measured.items()}
+    npv_draws = np.stack([f.npv_draws for f in figures.values()]) if figures else None
+    evppi = {} if npv_draws is None else _evppi(world, measured, npv_draws)
+    value = None if npv_draws is None else risk.evpi(npv_draws)
     repeated = decision.repeat_choice(figures) if figures else None
+    experiments = _experiments(world, results, measured, evppi)
     verdict, chosen, reasons = decision.project_verdict(
         {name: result.verdict for name, result in results.items()},
         {name: float(f.npv_draws.mean()) for name, f in figures.items()},
-        experiments=_experiments(case, figures, measured),
+        experiments=experiments,
         evpi=value or 0.0,
-        gate=_gate(case),
+        gate=gate,
     )
     if verdict is None:
-        reasons = [blocked] if blocked else decision.missing_inputs(_gate(case)) or reasons
+        reasons = [blocked] if blocked else decision.missing_inputs(gate) or reasons
     if repeated is not None and chosen is not None:
         reasons = [*reasons, _choice_reason(chosen, figures[chosen], repeated)]
     return CaseResult(
@@ -110,8 +125,11 @@ def _project(
         reasons=reasons,
         evpi=value,
         repeated=repeated,
-        draws=draws,
-        seed=seed,
+        draws=world.draws,
+        seed=world.seed,
+        evppi=evppi,
+        experiments=tuple(decision.by_worth(experiments)),
+        inputs=world.inputs.ranges if results and blocked is None else {},
     )
 
 
@@ -127,23 +145,54 @@ def _choice_reason(chosen: str, arm: ArmFigures, repeated: RepeatedChoice) -> Re
     return Reason("choice-repeated", facts)
 
 
+def _evppi(
+    world: World, measured: Mapping[str, Measured], npv_draws: np.ndarray
+) -> dict[str, float]:
+    """Value of knowing an input, or all rates of one arm, for the choice among all arms."""
+    learned = world.learned | {f"{RATES}:{name}": m.learned_rates for name, m in measured.items()}
+    ceiling = risk.evpi(npv_draws)
+    return {name: min(risk.evpi(x.fit(npv_draws)), ceiling) for name, x in learned.items()}
+
+
 def _experiments(
-    case: Case, figures: Mapping[str, ArmFigures], measured: Mapping[str, Measured]
+    world: World,
+    results: Mapping[str, ArmResult],
+    measured: Mapping[str, Measured],
+    evppi: Mapping[str, float],
 ) -> list[Experiment]:
-    """Knowing one arm's rates better: its price is that of labelling as many test items again."""
-    if not figures:
-        return []
-    npv_draws = np.stack([f.npv_draws for f in figures.values()])
-    price = amount(case.labels.price_per_label)
-    return [
+    """What could be learned or bought before deciding."""
+    case = world.case
+    label = float(world.likely.price_per_label)
+    studies = [
+        Experiment("study", "", evppi[name], _study_price(case, name), name)
+        for name in world.inputs.ranges
+        if evppi
+    ]
+    tests = [  # its price is that of labelling as many test items again
         Experiment(
             "test-rates",
             name,
-            risk.evppi(np.stack(list(m.rate_inputs().values())), npv_draws),
-            price * len(m.evidence.test_positive) if price > 0 else None,
+            evppi[f"{RATES}:{name}"],
+            label * len(m.evidence.test_positive) if label > 0 else None,
         )
         for name, m in measured.items()
     ]
+    more = [
+        Experiment("more-labels", name, best.worth, best.price, float(best.labels))
+        for name, result in results.items()
+        if (best := _best_labels(result.figures)) is not None
+    ]
+    return [*studies, *tests, *more]
+
+
+def _best_labels(figures: Figures | None) -> MoreLabels | None:
+    """The number of labels of highest value that is no far extrapolation."""
+    near = [x for x in figures.more_labels if not x.is_far] if figures else []
+    return max(near, key=lambda x: x.value, default=None)
+
+
+def _study_price(case: Case, name: str) -> float | None:
+    return amount(case.study_prices[name]) if name in case.study_prices else None
 
 
 def _check_names(arms: Sequence[ArmEvidence]) -> None:

@@ -55,7 +55,7 @@ class ArmEvidence:
     val_probabilities: Sequence[np.ndarray] = ()  # S arrays (n_val, K)
     test_probabilities: Sequence[np.ndarray] = ()  # S arrays (n, K)
     prior: tuple[float, ...] = ()  # class mix that the probabilities were learned on
-    ladder: tuple["ArmEvidence", ...] = ()  # the same arm and protocol at every label budget
+    ladder: tuple["ArmEvidence", ...] = ()  # the same arm and protocol at other label budgets
 
 
 def choose_evidence(case: Case, candidates: Sequence[ArmEvidence]) -> list[ArmEvidence]:
@@ -77,8 +77,12 @@ def choose_evidence(case: Case, candidates: Sequence[ArmEvidence]) -> list[ArmEv
             chosen.append(_absent(case, own))
             continue
         best = min(fit, key=lambda c: validation_cost(setting, c))
-        rungs = [c for c in candidates if c.arm == name and c.protocol == best.protocol]
-        chosen.append(replace(best, ladder=tuple(c for c in rungs if unusable(c) is None)))
+        others = [
+            c
+            for c in candidates
+            if c.arm == name and c.protocol == best.protocol and c is not best and not unusable(c)
+        ]
+        chosen.append(replace(best, ladder=tuple(others)))
     return chosen
 
 
@@ -144,6 +148,7 @@ def unusable(evidence: ArmEvidence) -> Reason | None:
 class Setting:
     """What decisions are chosen by: the case at likely values."""
 
+    item: str  # what volume and costs are counted in
     costs: ItemCosts
     reviewer: Reviewer | None
     classes: dict[str, float]  # prevalence of each defect class; "" where taken together
@@ -168,6 +173,7 @@ def setting_of(inputs: Inputs) -> Setting:
         overflow=case.review.overflow,
     )
     return Setting(
+        item=case.item,
         costs=costs,
         reviewer=reviewer,
         classes={name: float(p) for name, p in terms.class_prevalence.items()},
@@ -193,6 +199,14 @@ def _matrix(terms: Terms) -> CostMatrix | None:
 
 def check_evidence(setting: Setting, evidence: ArmEvidence) -> None:
     """Refuse predictions that do not say what the case asks of them."""
+    if evidence.item != setting.item:
+        raise UserError(
+            f"The case counts {setting.item}s, but the pilot's arms were tried on "
+            f"{evidence.item}s, so there are no results to count. Set `item: {evidence.item}`.",
+            code="case-item",
+            field="item",
+            value=setting.item,
+        )
     _check_classes(setting, evidence)
     if setting.matrix is not None:
         _check_matrix(setting.matrix, evidence)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, PlainValidator, Tag
-from pydantic_core import PydanticCustomError
 
 from jobs.roi.ranges import DRAWS, Range
 
@@ -22,6 +21,10 @@ MAX_YEARS = 50
 RANGE_KEYS = frozenset(("low", "likely", "high", "distribution", "currency"))
 ORDER = "low <= likely <= high"
 _AMOUNT = re.compile(r"^\s*(-?[0-9][0-9_,]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]{3})?\s*$")
+
+
+class RangeShape(ValueError):
+    """A range that is none; its message says what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def _parts(value: object) -> tuple[list[object], str, str | None] | None:
     distribution, currency = value.get("distribution") or "pert", value.get("currency")
     if distribution not in DRAWS:
         allowed = " or ".join(DRAWS)
-        raise PydanticCustomError("range_shape", "{allowed}", {"allowed": allowed})
+        raise RangeShape(allowed)
     if currency is not None:
         currency = str(currency).upper()
         if not re.fullmatch("[A-Z]{3}", currency):
@@ -149,7 +152,7 @@ def _range(
     """A range inside the domain; one without width is a point."""
     low, likely, high = (_checked(x, domain) for x in ends)
     if not low <= likely <= high:
-        raise PydanticCustomError("range_shape", "{allowed}", {"allowed": ORDER})
+        raise RangeShape(ORDER)
     if low == high:
         return likely
     return Range(low, likely, high, distribution, currency)

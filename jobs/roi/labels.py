@@ -7,6 +7,7 @@ import numpy as np
 MIN_BUDGETS = 4
 FAR = 4  # more than this many times the labels of today is far extrapolation
 LARGEST_EXPONENT = 2.0
+GRID = np.geomspace(1e-3, LARGEST_EXPONENT, 96)  # exponents that are tried first
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +28,67 @@ def fit_power_law(
     """Weighted least squares of costs (..., budgets) on label counts; None below 4 budgets.
 
     a, b >= 0 and 0 < c <= 2 (Cortes et al. 1994; Figueroa et al. 2012). For a given c the fit is
-    linear, so only c is searched: a grid, then golden section, for all draws at once.
+    linear, so only c is searched: on a grid, then by golden section. Of many draws the exponent is
+    taken from a parabola between the grid's points; its error is far below their spread.
     """
     counts, costs = np.asarray(counts, dtype=float), np.asarray(costs, dtype=float)
     if len(np.unique(counts)) < MIN_BUDGETS:
         return None
     weights = np.ones(len(counts)) if errors is None else np.asarray(errors, dtype=float) ** -2.0
     weights = weights / weights.sum()
-    grid = np.geomspace(1e-3, LARGEST_EXPONENT, 160)
-    losses = np.stack([_fit_at(np.asarray(c), counts, costs, weights)[2] for c in grid])
-    best = losses.argmin(axis=0)
-    low, high = grid[np.maximum(best - 1, 0)], grid[np.minimum(best + 1, len(grid) - 1)]
-    c = _golden(low, high, counts, costs, weights)
+    losses = _grid_losses(counts, costs, weights)  # (..., G)
+    best = losses.argmin(axis=-1)
+    if costs.ndim == 1:
+        low, high = GRID[max(best - 1, 0)], GRID[min(best + 1, len(GRID) - 1)]
+        c = _golden(low, high, counts, costs, weights)
+    else:
+        c = _lowest(losses, best, counts, costs, weights)
     a, b, _ = _fit_at(c, counts, costs, weights)
     return PowerLaw(a, b, c)
+
+
+def _grid_losses(counts: np.ndarray, costs: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted squared error (..., G) of the best a, b >= 0 at each exponent of the grid.
+
+    Everything is a product of the costs with what the counts alone decide, so that ten thousand
+    draws take a few milliseconds.
+    """
+    x = counts[:, None] ** -GRID  # (budgets, G)
+    weighted = weights[:, None] * x
+    mean_x, square = weighted.sum(axis=0), (weighted * x).sum(axis=0)
+    centred = weighted - weights[:, None] * mean_x
+    within = square - mean_x**2
+    mean_k, square_k = costs @ weights, (costs * costs) @ weights
+    along = costs @ centred  # (..., G) covariance of cost and x
+    product = costs @ weighted
+    slope = np.maximum(along / within, 0.0)
+    free = (square_k - mean_k**2)[..., None] - slope * along
+    through_zero = square_k[..., None] - np.maximum(product, 0.0) ** 2 / square
+    return np.where(mean_k[..., None] < slope * mean_x, through_zero, free)
+
+
+def _lowest(
+    losses: np.ndarray, best: np.ndarray, counts: np.ndarray, costs: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """The exponent (N,) of least loss: a parabola through the best and its neighbours, twice."""
+    inner = np.clip(best, 1, len(GRID) - 2)
+    step = np.log(GRID[1] / GRID[0])
+    around = np.stack(
+        [np.take_along_axis(losses, (inner + n)[:, None], axis=-1)[:, 0] for n in (-1, 0, 1)]
+    )
+    c = GRID[inner] * np.exp(step * _vertex(around))
+    finer = step / 8
+    tried = [c * np.exp(n * finer) for n in (-1, 0, 1)]
+    around = np.stack([_fit_at(x, counts, costs, weights)[2] for x in tried])
+    return np.minimum(c * np.exp(finer * _vertex(around)), LARGEST_EXPONENT)
+
+
+def _vertex(around: np.ndarray) -> np.ndarray:
+    """Where the parabola through values (3, N) at -1, 0 and 1 is lowest, kept between them."""
+    left, middle, right = around
+    bend = left - 2 * middle + right
+    shift = np.divide(left - right, 2 * bend, out=np.sign(left - right), where=bend > 0)
+    return np.clip(shift, -1.0, 1.0)
 
 
 def _fit_at(
@@ -92,7 +140,7 @@ def value_of_labels(
     price_per_label: float,
     cost_now: np.ndarray | float,
     npv_now: np.ndarray | float,
-    discounted_items: float,
+    discounted_items: np.ndarray | float,
 ) -> LabelValue:
     """Worth of a better model from `labels_more` labels, paid at time 0; draws broadcast."""
     total = labels_now + labels_more

@@ -131,7 +131,7 @@ def test_project_without_any_verdict_has_none():
 
 def test_project_names_the_experiment_worth_most_after_its_price():
     dear = Experiment("test-rates", "a", value=100, price=90)
-    cheap = Experiment("more-labels", "b", value=50, price=5)
+    cheap = Experiment("more-labels", "b", value=50, price=5, subject=200.0)
     verdict, _, reasons = project_verdict(
         {"a": COLLECT, "b": COLLECT}, {"a": 1, "b": 1}, experiments=[dear, cheap]
     )
@@ -139,6 +139,7 @@ def test_project_names_the_experiment_worth_most_after_its_price():
     assert reasons[0].facts == {
         "experiment": "more-labels",
         "arm": "b",
+        "subject": 200.0,
         "value": 50,
         "price": 5,
         "net": 45,
@@ -174,4 +175,4 @@ def test_reasons_hold_exactly_the_facts_that_are_documented():
     with pytest.raises(AssertionError):
         Reason("is-baseline", {"arm": "a"})
     assert all(isinstance(facts, tuple) for facts in REASONS.values())
-    assert decision.EXPERIMENTS == ("test-rates", "more-labels")
+    assert decision.EXPERIMENTS == ("test-rates", "more-labels", "study")
