@@ -198,8 +198,7 @@ def run_break_even(given: Values) -> dict[str, Any]:
 
 def run_pert_monte_carlo(given: Values) -> dict[str, Any]:
     pert = {k: ranges.Range(*v) for k, v in given["pert_low_likely_high"].items()}
-    e = economics(given)
-    likely = replace(e, **{FIELDS[k]: r.likely for k, r in pert.items()})
+    likely = e = economics({**given, **{k: r.likely for k, r in pert.items()}})
     means = replace(e, **{FIELDS[k]: ranges.pert_mean(r) for k, r in pert.items()})
     rng = np.random.default_rng(SEED)
     drawn = {FIELDS[k]: ranges.pert_draws(r, given["draws_count"], rng) for k, r in pert.items()}

@@ -1,7 +1,6 @@
 """From predictions to a business case: scores of every arm, and an example case to start from."""
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from digpt.transfer.predictions import labelled
 from jobs.compare import ArmResults, budget_order
 from jobs.money.pricing import PriceTable
 from jobs.roi import ArmEvidence, CaseResult, choose_evidence, evaluate_case
-from jobs.roi.case import MONEY_FIELDS, converted, parse_case
+from jobs.roi.case import in_currency, parse_case
 from jobs.roi.schema import Case
 from jobs.store.records import ArmRecord
 
@@ -72,6 +71,7 @@ def evidence(found: ArmResults, case: Case, spent: float) -> list[ArmEvidence]:
     is_positive = np.isin(data.labels, [data.classes.index(c) for c in positive])
     val_cells, test_cells = found.cells("val"), found.cells("test")
     names = np.array(data.classes)
+    lead_time = data.attributes.get(case.failure.lead_time_column) if case.failure else None
     return [
         ArmEvidence(
             arm=found.arm.name,
@@ -87,6 +87,13 @@ def evidence(found: ArmResults, case: Case, spent: float) -> list[ArmEvidence]:
             groups=data.groups[test] if data.groups is not None else None,
             test_class=names[data.labels[test]],
             val_class=names[data.labels[val]],
+            val_lead_time=None if lead_time is None else lead_time[val],
+            test_lead_time=None if lead_time is None else lead_time[test],
+            slices={name: column[test] for name, column in data.attributes.items()},
+            classes=data.classes,
+            val_probabilities=_flat(val_cells[protocol, budget]),
+            test_probabilities=_flat(test_cells[protocol, budget]),
+            prior=_prior(data, budget),
             pilot_cost_money=spent,
             seeds=tuple(
                 (p, s)
@@ -100,9 +107,8 @@ def evidence(found: ArmResults, case: Case, spent: float) -> list[ArmEvidence]:
 
 def positive_classes(data: ImageDataset, case: Case) -> tuple[str, ...]:
     """Classes that count as a defect: as the case names them, else all but the good ones."""
-    named = _named_defects(case)
-    if named:
-        return tuple(c for c in data.classes if c in named)
+    if case.named_defects:
+        return tuple(c for c in data.classes if c in case.named_defects)
     good = case.good_classes or data.good_classes
     return tuple(c for c in data.classes if c not in good) if good else ()
 
@@ -113,6 +119,7 @@ def check_classes(case: Case, classes: Sequence[str]) -> None:
         ("good_classes", case.good_classes),
         ("positive_classes", case.positive_classes),
         ("prevalence", case.prevalence if isinstance(case.prevalence, dict) else ()),
+        ("costs", case.costs or ()),
     ):
         unknown = next((c for c in named if c not in classes), None)
         if unknown is not None:
@@ -127,40 +134,45 @@ def check_classes(case: Case, classes: Sequence[str]) -> None:
 
 def example_case(good_classes: Sequence[str], currency: str, prices: PriceTable) -> Case:
     """The example in this home's currency, with the dataset's own good classes."""
-    values = deepcopy(EXAMPLE) | {"good_classes": list(good_classes), "currency": currency}
-    for field in MONEY_FIELDS:
-        *outer, name = field.split(".")
-        part = values.get(outer[0], {}) if outer else values
-        if name in part:
-            part[name] = f"{part[name]} {EXAMPLE['currency']}"
-    return converted(parse_case(values), prices)
+    case = parse_case(EXAMPLE | {"good_classes": list(good_classes)})
+    return in_currency(case, currency, prices)
 
 
 def _with_good_classes(case: Case, finished: Sequence[ArmResults]) -> Case:
     """A case that names no class takes the dataset's own good ones."""
-    if case.good_classes or _named_defects(case) or not finished:
+    if case.good_classes or case.named_defects or not finished:
         return case
     good = load_prepared(finished[0].dataset).good_classes
     return case.model_copy(update={"good_classes": good})
-
-
-def _named_defects(case: Case) -> tuple[str, ...]:
-    """The classes that the case itself calls defects."""
-    by_class = tuple(case.prevalence) if isinstance(case.prevalence, dict) else ()
-    return case.positive_classes or by_class
 
 
 def _scores(
     cells: Sequence[Sequence[np.ndarray]], data: ImageDataset, positive: Sequence[str]
 ) -> list[np.ndarray]:
     columns = [data.classes.index(c) for c in positive]
-    return [p[:, columns].sum(axis=1).astype(np.float64) for row in cells for p in row]
+    return [p[:, columns].sum(axis=1).astype(np.float64) for p in _flat(cells)]
+
+
+def _flat(cells: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+    """Predictions of all pretraining and label seeds, one after the other."""
+    return [p for row in cells for p in row]
 
 
 def _labels_used(data: ImageDataset, budget: str) -> int:
+    return int(_labels_by_class(data, budget).sum())
+
+
+def _labels_by_class(data: ImageDataset, budget: str) -> np.ndarray:
+    """Labels (K,) that a budget takes of each class."""
     train = data.labels[labelled(data, "train")]
     counts = np.bincount(train, minlength=len(data.classes))
-    return int(counts.sum() if budget == "all" else np.minimum(counts, int(budget)).sum())
+    return counts if budget == "all" else np.minimum(counts, int(budget))
+
+
+def _prior(data: ImageDataset, budget: str) -> tuple[float, ...]:
+    """The class mix that a budget's probabilities were learned on."""
+    counts = _labels_by_class(data, budget)
+    return tuple((counts / counts.sum()).tolist())
 
 
 def _without(arm: ArmRecord, spent: float) -> ArmEvidence:

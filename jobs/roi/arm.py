@@ -247,6 +247,8 @@ def figures_of(m: Measured, gain: Increment, base: Measured | None) -> Figures:
         increment=gain,
         over_baseline=None if base is None or m is base else _over(m, base),
         tornado=tornado(m.npv_at, _ends(m)),
+        likely_inputs={name: lever.likely for name, lever in _levers(m).items()}
+        | {"discount_rate": float(e.discount_rate)},
         break_evens=_break_evens(m),
         evpi=risk.evpi(m.npv_draws),
         evppi=_evppi(m),

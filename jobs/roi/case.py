@@ -5,6 +5,7 @@ turns into the case's currency at the stored rate.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
@@ -216,6 +217,25 @@ def converted(case: Case, prices: Converter) -> Case:
     return parse_case(values | {"exchange_rates": rates})
 
 
+def in_currency(case: Case, target: str, prices: Converter, digits: int = 15) -> Case:
+    """The same case reckoned in another currency, amounts to so many significant digits."""
+    rate = _rate(case.currency, target, prices, "currency")
+    values: dict[str, Any] = case.model_dump()
+    for field, value in _amounts(values):
+        if currency_of(value) is None:
+            _part(values, field)[field[-1]] = _times(value, rate, digits)
+    rates = {c: plain(_scaled(r, rate)) for c, r in case.exchange_rates.items()}
+    moved = values | {"currency": target, "exchange_rates": rates}
+    return converted(parse_case(moved), prices)
+
+
+def _scaled(value: float | Range, factor: float) -> float | Range:
+    if not isinstance(value, Range):
+        return value * factor
+    ends = {name: getattr(value, name) * factor for name in ("low", "likely", "high")}
+    return replace(value, **ends)
+
+
 def _amounts(values: Mapping[str, Any]) -> list[tuple[tuple[str, ...], Any]]:
     """Every amount given, with the path of its field."""
     fields: list[tuple[str, ...]] = [(*field.split("."),) for field in MONEY_FIELDS]
@@ -244,12 +264,12 @@ def _part(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     return part
 
 
-def _times(value: object, rate: float) -> object:
-    """An amount of another currency at a rate."""
+def _times(value: object, rate: float, digits: int = 17) -> object:
+    """An amount of another currency at a rate, to so many significant digits."""
     if isinstance(value, Mapping):
-        kept = {k: v for k, v in value.items() if k != "currency"}
-        return {k: v * rate if k in ("low", "likely", "high") else v for k, v in kept.items()}
-    return float(str(value).split()[0]) * rate
+        ends = {k: _times(value[k], rate, digits) for k in ("low", "likely", "high")}
+        return ends | {k: v for k, v in value.items() if k == "distribution"}
+    return float(f"{float(str(value).split()[0]) * rate:.{digits}g}")
 
 
 def _rate(source: str, target: str, prices: Converter, field: str) -> float:

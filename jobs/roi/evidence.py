@@ -210,7 +210,8 @@ def check_evidence(setting: Setting, evidence: ArmEvidence) -> None:
     _check_classes(setting, evidence)
     if setting.matrix is not None:
         _check_matrix(setting.matrix, evidence)
-    if setting.minimum_lead_time > 0 and None in (evidence.val_lead_time, evidence.test_lead_time):
+    has_lead_times = evidence.val_lead_time is not None and evidence.test_lead_time is not None
+    if setting.minimum_lead_time > 0 and not has_lead_times:
         raise UserError(
             "The case asks for alarms of a minimum lead time, but the data has no column that says "
             "how long before the failure an image was taken. Import the data with such a column "

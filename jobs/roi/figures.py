@@ -149,7 +149,8 @@ class Figures:
     increment: Increment  # over the baseline (or over doing nothing), draw by draw
     over_baseline: OverBaseline | None  # None: the baseline itself, or there is none
     tornado: tuple[Swing, ...]  # uncertain inputs and the model's rates, longest first
-    break_evens: dict[str, BreakEven]  # of every input that the arm depends on
+    likely_inputs: dict[str, float]  # of every input that the arm depends on
+    break_evens: dict[str, BreakEven]  # of each of them
     evpi: float  # this arm or nothing
     evppi: dict[str, float]  # by uncertain input, each rate, and "model.rates": this arm or nothing
     label_curve: LabelCurve | None  # None: fewer than 4 label budgets
