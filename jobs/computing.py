@@ -222,8 +222,10 @@ def _per_item(
             images=1.0,
             flops=found["flops"],
         )
+        is_here = device is None or device == prices.entry(found["device"])[0]
+        further = FURTHER if is_here or device is None else device
         there = item_cost_on(
-            device or FURTHER, measured, calibration=calibration, prices=prices, currency=currency
+            further, measured, calibration=calibration, prices=prices, currency=currency
         )
     return PerItem(
         arm=found["arm"],

@@ -23,7 +23,7 @@ from jobs.engine.plan import DatasetFacts, Plan, make_plan
 from jobs.engine.states import PILOT_LIVE
 from jobs.money.pricing import PriceTable, Tariff
 from jobs.settings import Settings, ensure_home
-from jobs.spec import Arm, DatasetRef, PilotSpec, load_spec, to_yaml
+from jobs.spec import Arm, DatasetRef, PilotSpec, load_spec, to_yaml, with_more_seeds
 from jobs.store import Store
 from jobs.store.records import ArmRecord, NewPilot, PilotRecord, PilotStage
 from jobs.views import (
@@ -300,6 +300,11 @@ class PilotService:
         """The spec of a pilot, to start another from."""
         return load_spec(self._store.pilot(pilot_id).spec)
 
+    def price_of_seeds(self, pilot_id: str, more: int, currency: str) -> float:
+        """What the same pilot with more seeds would cost beyond what it has already done."""
+        found = self.estimate(with_more_seeds(self.clone(pilot_id), more))
+        return self._prices.convert(found.money.likely, found.currency, currency)
+
     def archive(self, pilot_id: str, archived: bool = True) -> None:
         self._store.pilot(pilot_id)
         self._store.archive(pilot_id, archived)
@@ -395,7 +400,9 @@ class PilotService:
         """The business case over every arm of the pilot."""
         from jobs.evidence import decide  # noqa: PLC0415 - torch
         from jobs.roi.case import converted  # noqa: PLC0415 - start-up time
+        from jobs.roi.stages import at_stage  # noqa: PLC0415 - start-up time
 
+        case = at_stage(case)
         record, arms = self._store.pilot(pilot_id), self._store.arms(pilot_id)
         stages = self._store.stages(pilot_id)
         spent = {
@@ -540,6 +547,7 @@ class PilotService:
         *,
         arm: str | None = None,
         measure: bool = False,
+        currency: str | None = None,
     ) -> "ComputeView":
         """What the pilot used, what a larger pretraining would, and what an item costs.
 
@@ -558,7 +566,7 @@ class PilotService:
             wish=wish or Wish(),
             calibration=calibrated(self._store),
             prices=self._prices,
-            currency=record.currency,
+            currency=currency or record.currency,
             arm=arm,
         )
 

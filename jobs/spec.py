@@ -170,6 +170,19 @@ def load_spec(source: Path | str | Mapping[str, Any]) -> PilotSpec:
     return _validate(values, text, where)
 
 
+def with_more_seeds(spec: PilotSpec, more: int) -> PilotSpec:
+    """The same pilot with more pretraining seeds, or label seeds where nothing is trained."""
+    resolved = spec.resolved
+    pretrains = any(a.method in (*PRETRAINING, "scratch") for a in spec.arms)
+    values = spec.model_dump(mode="json")
+    if pretrains:
+        values["pretrain"] |= {"seeds": min(resolved.seeds + more, MAX_SEEDS)}
+    else:
+        seeds = min(resolved.transfer.label_seeds + more, MAX_SEEDS)
+        values["transfer"] |= {"label_seeds": seeds}
+    return load_spec(values)
+
+
 def to_yaml(spec: PilotSpec) -> str:
     """The spec as YAML that `load_spec` reads back as an equal spec."""
     values = spec.model_dump(mode="json", exclude_none=True, exclude_defaults=True)

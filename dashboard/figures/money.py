@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.template import add_text, colours, figure
+from dashboard.figures.template import add_line, add_text, colours, figure
 from dashboard.text import Viewer
 
 HEIGHT = 300
@@ -38,7 +38,7 @@ def cash_flow(rows: pd.DataFrame, currency: str, me: Viewer) -> go.Figure:
     )
     words, last = me.text("roi.cumulative"), rows.cumulative.iloc[-1]
     add_text(fig, names[-1], last, words, c["accent"], xanchor="right", yshift=14, xshift=-6)
-    fig.add_hline(y=0, line={"color": c["muted"], "width": 1})
+    add_line(fig, "y", 0, {"color": c["muted"], "width": 1})
     both = [0.0, *rows.flow, *rows.cumulative]
     money_axis(fig, "y", min(both), max(both), currency, me)
     return fig
@@ -81,12 +81,12 @@ def value_distribution(
         textposition="none",
     )
     if low < 0 < high:
-        fig.add_vline(x=0, line={"color": c["text"], "width": 1.2})
+        add_line(fig, "x", 0, {"color": c["text"], "width": 1.2})
         words = me.text("roi.loses", share=me.number(losing, "share"))
         near_left = -low < 0.25 * (high - low)
         add_text(fig, 0, 1.18 * top, words, c["no"], xshift=6 if near_left else -6,
                  xanchor="left" if near_left else "right")  # fmt: skip
-    fig.add_vline(x=median, line={"color": c["text"], "width": 1.2, "dash": "dot"})
+    add_line(fig, "x", median, {"color": c["text"], "width": 1.2, "dash": "dot"})
     words = me.text("roi.median", value=me.number(median, "money", currency))
     to_left = median > (low + high) / 2
     add_text(fig, median, 1.07 * top, words, c["text"], xanchor="right" if to_left else "left",

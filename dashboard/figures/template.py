@@ -103,6 +103,14 @@ def add_text(
     )  # fmt: skip
 
 
+def add_line(fig: go.Figure, axis: str, at: float, line: Mapping[str, object]) -> None:
+    """A straight line across the plot at x or y; Plotly's own `add_vline` takes 5 ms for one."""
+    other = "y" if axis == "x" else "x"
+    ends = {f"{axis}0": at, f"{axis}1": at, f"{other}0": 0, f"{other}1": 1}
+    where = {f"{axis}ref": axis, f"{other}ref": "paper"}
+    fig.add_shape(type="line", **where, **ends, line=line)
+
+
 def label_room(names: Iterable[str]) -> int:
     """Pixels to the right of a plot for names at the ends of its lines."""
     widest = max(

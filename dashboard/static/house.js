@@ -54,13 +54,60 @@
       figure.setAttribute("aria-label", words.textContent);
     }
   };
+  // What is wrong with a business case is said at its field.
+  const markWrong = () => {
+    const said = document.querySelector("[data-wrong]");
+    for (const field of document.querySelectorAll("[data-field]")) {
+      const words = field.dataset.field === said?.dataset.wrong ? said.textContent : "";
+      const place = field.querySelector(".d-problem");
+      if (!place || place.textContent === words) continue;
+      place.textContent = words;
+      field.classList.toggle("d-wrong", Boolean(words));
+      for (const box of field.querySelectorAll("input")) box.setAttribute("aria-invalid", String(Boolean(words)));
+    }
+  };
   let asked = false;
   const soon = () => {
     if (asked) return;
     asked = true;
-    requestAnimationFrame(() => { asked = false; describe(); });
+    requestAnimationFrame(() => { asked = false; describe(); markWrong(); });
   };
   new MutationObserver(soon).observe(document, { childList: true, subtree: true });
+
+  // A business case: what is entered goes as one text into a hidden field, which the server reads.
+  const entered = (field) => {
+    const boxes = [...field.querySelectorAll("input[data-end]")];
+    const numbers = boxes.map((box) => (box.value === "" ? null : Number(box.value)));
+    return numbers.length > 1 ? numbers : numbers[0];
+  };
+  const sendCase = () => {
+    const hidden = document.querySelector("#roi-values textarea, #roi-values input");
+    if (!hidden) return;
+    const values = {};
+    for (const field of document.querySelectorAll(".d-case [data-field]")) {
+      if (field.querySelector("input[data-end]")) values[field.dataset.field] = entered(field);
+    }
+    const stage = document.querySelector("[data-stage]");
+    if (stage) values.stage = stage.value;
+    const good = [...document.querySelectorAll("input[data-good]")];
+    if (good.length) values.good_classes = good.filter((box) => box.checked).map((box) => box.name);
+    const text = JSON.stringify(values);
+    if (hidden.value === text) return;
+    hidden.value = text;
+    hidden.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const SETTLE = 40; // milliseconds without another key
+  let settled;
+  document.addEventListener("input", (event) => {
+    if (!event.target.closest?.(".d-case")) return;
+    clearTimeout(settled);
+    settled = setTimeout(sendCase, SETTLE);
+  });
+  document.addEventListener("change", (event) => {
+    if (!event.target.closest?.(".d-case")) return;
+    clearTimeout(settled);
+    sendCase();
+  });
 
   document.addEventListener("click", (event) => {
     const at = (selector) => event.target.closest?.(selector);

@@ -264,6 +264,8 @@ ALLOWED = {  # by the field's last name: what a message calls the allowed range
     "today": "a group with miss_rate, false_alarm_rate and process_per_item or people",
     "labels": "a group with price_per_label and, if need be, number",
     "review": "a group with cost_per_item and, if need be, rates, capacity_per_year and overflow",
+    "stage": "pilot, validation or roll-out",
+    "gates": "a group with a rule (next_stage_cost, stage_budget, p_go, p_no) for each later stage",
     "minimum": "a group with detection, pass_rate or precision",
 }
 

@@ -76,6 +76,16 @@ class Minimum(Part):
     precision: Bar | None = None  # of alarms, at production prevalence
 
 
+class StageGate(Part):
+    """The rule of the step after one stage; bars that are not given are the case's own."""
+
+    next_stage_cost: Money | None = None
+    stage_budget: Budget | None = None
+    p_go: Bar | None = None
+    p_no: Bar | None = None
+
+
+StageName = Literal["pilot", "validation", "roll-out"]
 PARTS: dict[str, type[Part]] = {
     "today": Today,
     "labels": Labels,
@@ -117,6 +127,8 @@ class Case(Part):
     stage_budget: Budget | None = None
     p_go: Bar = 0.90
     p_no: Bar = 0.10
+    stage: StageName = "pilot"  # where the project stands; the rule is that of the next step
+    gates: dict[StageName, StageGate] = {}  # rules of other stages; a pilot's stands above
     minimum: Minimum = Minimum()
     exchange_rates: dict[str, Exchange] = {}  # of other currencies; the price table's where absent
     study_prices: dict[str, Money] = {}  # uncertain input -> what it costs to find it out

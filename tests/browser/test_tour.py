@@ -138,11 +138,45 @@ def test_tables_open_and_csv_is_offered(visit):
 def test_a_wrong_figure_is_marked_at_its_field_and_a_right_one_calculated(visit):
     page = visit("/roi?pilot=p1")
     page.wait_for_selector("#roi-verdict")
-    page.fill("#roi-today-miss-rate input", "600")
-    page.click("#roi-update")
-    page.wait_for_selector("#roi-today-miss-rate.d-wrong")
-    page.fill("#roi-today-miss-rate input", "0.1")
-    page.fill("#roi-today-process-per-item input", "0")
-    page.click("#roi-update")
+    page.wait_for_selector("#roi-decisions-card h2")  # everything is loaded
+    page.fill("#roi-today-miss-rate-likely", "600")
+    page.wait_for_selector("#roi-today-miss-rate.d-wrong .d-problem:not(:empty)")
+    for end in ("low", "likely", "high"):
+        page.fill(f"#roi-today-miss-rate-{end}", "0.1")
+        page.fill(f"#roi-today-process-per-item-{end}", "0")
     page.wait_for_selector('#roi-verdict[data-verdict="NO-GO"]')
-    assert not page.locator("#roi-today-miss-rate.d-wrong").count()
+    page.wait_for_function("!document.querySelector('.d-wrong')")
+
+
+def test_scenarios_are_saved_compared_and_loaded(visit):
+    page = visit("/roi?pilot=p1")
+    page.wait_for_selector("#roi-decisions-card h2")
+    page.fill("#roi-one-off-high", "400000")
+    page.fill("#roi-scenario-name textarea, #roi-scenario-name input", "Dear line")
+    page.click("#roi-scenario-save")
+    page.wait_for_selector("#roi-scenario-rows :text('Dear line')")
+    page.fill("#roi-one-off-high", "105000")
+    page.wait_for_selector("#roi-scenario-rows summary:has-text('Dear line')")  # now it differs
+    page.click("#roi-scenario-load")
+    page.wait_for_function("document.querySelector('#roi-one-off-high').value === '400000'")
+    page.click("#roi-scenario-remove")
+    page.wait_for_function(
+        "!document.querySelector('#roi-scenario-rows').textContent.includes('Dear line')"
+    )
+
+
+def test_a_decision_is_recorded_and_met_with_reality(visit):
+    page = visit("/roi?pilot=p1", "ja", "dark")
+    page.wait_for_selector("#roi-decisions-card h2")
+    page.click("#roi-measure")
+    page.wait_for_selector("#roi-item-rows table")
+    page.click("#roi-record")
+    page.wait_for_selector("#roi-decide-problem")  # nobody has said who
+    page.fill("#roi-who textarea, #roi-who input", "山田")
+    page.fill("#roi-why textarea", "会議で合意")
+    page.click("#roi-record")
+    page.wait_for_selector("#roi-decisions :text('会議で合意')")
+    page.click("#roi-decide button.label-wrap")
+    page.fill("#roi-actual-miss-rate input", "50")
+    page.click("#roi-actual-enter")
+    page.wait_for_selector("#roi-decisions :text('実績50.0%')")

@@ -12,12 +12,25 @@ import pandas as pd
 from PIL import Image
 
 from digpt.errors import UserError
+from digpt.recipe import PRESETS
+from jobs.computing import ComputeView, Wish, compute_view
+from jobs.deciding import DecisionView, decision_views, parse_actual, record
+from jobs.money.estimate import Calibration
 from jobs.money.pricing import PriceTable
-from jobs.roi.case import Case, converted, parse_case
-from jobs.roi.changes import Change
+from jobs.money.scale import devices
+from jobs.roi.case import converted, parse_case
+from jobs.roi.changes import Change, changes
 from jobs.roi.evaluate import CaseResult, evaluate_case
 from jobs.roi.evidence import ArmEvidence
+from jobs.roi.schema import Case
 from jobs.spec import PilotSpec, to_yaml
+from jobs.store.records import (
+    ActualRecord,
+    ArmRecord,
+    DecisionRecord,
+    PilotRecord,
+    PilotStage,
+)
 from jobs.views import (
     ArmEstimateView,
     ArmView,
@@ -309,6 +322,12 @@ class FakeService:
         self.shown = cards() if shown is None else shown
         self.called: list[tuple[str, Any]] = []
         self.cases: dict[str, Any] = {}
+        self.named: dict[str, dict[str, Case]] = {}
+        self.fixed: dict[str, Case] = {}
+        self.decided: list[DecisionRecord] = []
+        self.came: list[ActualRecord] = []
+        self.measured = False
+        self._evidence = evidence()
         self.sets = [dataset(), dataset("digits", images=1797, classes=tuple("0123456789"))]
 
     def datasets(self) -> list[DatasetView]:
@@ -488,13 +507,10 @@ class FakeService:
         )
 
     def roi(self, id: str, case: Case) -> CaseResult:
-        return evaluate_case(case, evidence(), draws=2000)
+        return evaluate_case(case, self._evidence, draws=2000)
 
     def in_own_currency(self, case: Case) -> Case:
         return converted(case, PRICES)
-
-    def case_changes(self, id: str, case: Case) -> tuple[Change, ...] | None:
-        return None
 
     def provenance(self, id: str, case: Case | None = None) -> Provenance:
         return Provenance(
@@ -510,11 +526,82 @@ class FakeService:
     def saved_case(self, id: str) -> Case | None:
         return self.cases.get(id)
 
-    def save_case(self, id: str, case: Case) -> None:
-        self.cases[id] = case
+    def save_case(self, id: str, case: Case, name: str = "") -> None:
+        if name:
+            self.named.setdefault(id, {})[name] = case
+        else:
+            self.cases[id] = case
+
+    def scenarios(self, id: str) -> dict[str, Case]:
+        return self.named.get(id, {})
+
+    def remove_scenario(self, id: str, name: str) -> None:
+        del self.named[id][name]
+
+    def case_changes(self, id: str, case: Case) -> tuple[Change, ...] | None:
+        fixed = self.fixed.get(id)
+        return changes(fixed, case) if fixed else None
+
+    def decide(
+        self, id: str, case: Case, note: str, who: str, choice: str | None = None
+    ) -> DecisionView:
+        pilot = PilotRecord(
+            id=id, name="x", spec={}, dataset="surfaces", status="done", created_at=0.0,
+            started_at=None, ended_at=None, cancel_requested=False, archived=False, error=None,
+            card=None,
+        )  # fmt: skip
+        content = record(
+            pilot, case, self.roi(id, case), fixed=self.fixed.get(id), prices=PRICES,
+            choice=choice, note=note, who=who,
+            previous=self.decided[-1].decision["digest"] if self.decided else "",
+        )  # fmt: skip
+        number = len(self.decided) + 1
+        self.decided.append(
+            DecisionRecord(
+                id=number, pilot_id=id, case_id=None, who=who, decision=content,
+                created_at=NOW.timestamp(),
+            )
+        )  # fmt: skip
+        return self.decisions(id)[0]
+
+    def decisions(self, id: str) -> list[DecisionView]:
+        return decision_views([d for d in self.decided if d.pilot_id == id], self.came)
+
+    def enter_actual(self, decision: int, values: dict[str, Any], who: str) -> DecisionView:
+        actual = parse_actual(values).model_dump(mode="json")
+        self.came.append(
+            ActualRecord(
+                id=len(self.came), decision_id=decision, who=who, actual=actual,
+                created_at=NOW.timestamp(),
+            )
+        )  # fmt: skip
+        return next(d for d in self.decisions("p1") if d.id == decision)
+
+    def price_of_seeds(self, id: str, more: int, currency: str) -> float:
+        return 11.0
+
+    def compute(
+        self, id: str, wish: Wish | None = None, *, arm: str | None = None, measure: bool = False,
+        currency: str | None = None,
+    ) -> ComputeView:  # fmt: skip
+        self.measured = self.measured or measure
+        return compute_view(
+            [ArmRecord(name=n, method=m, tokenizer=t, look=k) for n, m, t, k, *_ in ARMS],
+            metered(),
+            PRESETS["quick"],
+            latencies() if self.measured else [],
+            wish=wish or Wish(),
+            calibration=Calibration("cpu", 2, 120.0),
+            prices=PRICES,
+            currency=currency or "USD",
+            arm=arm,
+        )
+
+    def compute_devices(self) -> list[str]:
+        return devices(PRICES)
 
     def default_case(self, id: str) -> Case:
-        return parse_case(EXAMPLE_CASE)
+        return parse_case(RANGED_CASE)
 
     def cluster(self) -> Cluster:
         return Cluster(
@@ -571,6 +658,52 @@ def _row(
     )
 
 
+PRICES = PriceTable.load()
+
+
+def metered() -> list[PilotStage]:
+    """Finished stages as the meter knows them: tokens and a pretraining of every trained arm."""
+    found = []
+    for name, method, tokenizer, *_ in ARMS:
+        if method not in ("digpt", "masked"):
+            continue
+        values: dict[str, Any] = dict(
+            inputs={}, source="", state="done", done=0, total=0, error=None, energy_kwh=None,
+            peak_memory=None, device_type="cpu", cores=1.0, attempts=1, faults=0, not_before=0.0,
+            started_at=None, ended_at=None, pilot_id="p1", position=0, arms=(name,), reused=False,
+            cost_hint=1.0,
+        )  # fmt: skip
+        found.append(
+            PilotStage(
+                key=f"tokens {name}", kind="tokenize", params={"views": ["identity", "flip"]},
+                units=16_800, summary={}, device_seconds=40.0, flops=None, label=tokenizer or "",
+                **values,
+            )
+        )  # fmt: skip
+        found.append(
+            PilotStage(
+                key=f"train {name}", kind="pretrain", params={}, units=40_000,
+                summary={"images_per_second": 320.0}, device_seconds=130.0, flops=2.9e12,
+                label="seed 0", **values,
+            )
+        )  # fmt: skip
+    return found
+
+
+def latencies() -> list[dict[str, Any]]:
+    rows = []
+    for name, method, *_ in ARMS:
+        for protocol in ("probe", "finetune"):
+            if (method, protocol) == ("frozen", "finetune"):
+                continue
+            seconds = 0.0011 if method == "frozen" else 0.0004
+            rows.append(
+                {"arm": name, "protocol": protocol, "seconds": seconds, "low": 0.9 * seconds,
+                 "high": 1.2 * seconds, "alone": 3 * seconds, "flops": 1.2e7, "device": "cpu"}
+            )  # fmt: skip
+    return rows
+
+
 EXAMPLE_CASE = {
     "currency": "USD",
     "items_per_year": 1_200_000,
@@ -593,6 +726,24 @@ EXAMPLE_CASE = {
 def case(**changes: Any) -> Case:
     """The example case with some fields changed; None takes one away."""
     return parse_case({k: v for k, v in (EXAMPLE_CASE | changes).items() if v is not None})
+
+
+def spread(low: float, likely: float, high: float) -> dict[str, float]:
+    return {"low": low, "likely": likely, "high": high}
+
+
+RANGED_CASE = EXAMPLE_CASE | {
+    "items_per_year": spread(700_000, 1_200_000, 1_400_000),
+    "prevalence": spread(0.005, 0.008, 0.013),
+    "cost_miss": spread(25, 60, 95),
+    "today": {
+        "miss_rate": spread(0.035, 0.06, 0.085),
+        "false_alarm_rate": 0.02,
+        "process_per_item": spread(0.015, 0.042, 0.057),
+    },
+    "one_off": spread(48_000, 62_000, 105_000),
+    "run_per_year": spread(24_000, 38_000, 56_000),
+}
 
 
 def evidence() -> list[ArmEvidence]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes import EXAMPLE_CASE, FakeService, card, gain, running
+from fakes import EXAMPLE_CASE, RANGED_CASE, FakeService, card, gain, running, spread
 
 from dashboard.pages import compare, new, overview, roi, runs
 from dashboard.pages.compare.charts import cost_card, curves_card, data_of, differences_card
@@ -16,9 +16,24 @@ from dashboard.pages.new.imports import name_for, problems
 from dashboard.pages.new.plan import before_launch
 from dashboard.pages.new.view import begin
 from dashboard.pages.pilots import no_pilot, progress_words
-from dashboard.pages.roi.form import FIELDS, case_of, shown_values
-from dashboard.pages.roi.money import flow_rows
+from dashboard.pages.roi.compute import item_of, larger_html, per_item_html, spent_html
+from dashboard.pages.roi.decided import decisions_html
+from dashboard.pages.roi.following import steps
+from dashboard.pages.roi.form import (
+    FIELDS,
+    GROUPS,
+    case_of,
+    group_html,
+    read,
+    shown_values,
+    to_text,
+)
+from dashboard.pages.roi.inputs import tornado_card, tornado_rows, turning_points
+from dashboard.pages.roi.money import flow_rows, key_figures
+from dashboard.pages.roi.scenarios import extremes, of_result, scenarios, scenarios_card
+from dashboard.pages.roi.threshold import curve_rows, threshold_card
 from dashboard.pages.roi.verdict import verdict_card
+from dashboard.pages.roi.view import with_case
 from dashboard.pages.runs.log import log_lines
 from dashboard.pages.runs.loss import loss_rows
 from dashboard.pages.runs.page import drawn_again
@@ -26,6 +41,7 @@ from dashboard.pages.runs.stages import cell
 from dashboard.pages.runs.view import stage_lines
 from dashboard.text import Viewer
 from digpt.errors import UserError
+from jobs.computing import Wish
 from jobs.roi.case import parse_case
 from jobs.spec import load_spec
 
@@ -228,41 +244,94 @@ class TestNew:
 
 class TestRoi:
     def test_the_form_gives_the_case_back(self):
-        case = parse_case(EXAMPLE_CASE)
-        assert case_of(shown_values(case), [], case.model_dump(mode="json")) == case
+        for values in (EXAMPLE_CASE, RANGED_CASE):
+            case = parse_case(values)
+            assert case_of(shown_values(case), case.model_dump(mode="json")) == case
 
     def test_what_the_form_cannot_show_is_kept(self):
-        case = parse_case({**EXAMPLE_CASE, "items_per_year": [1e5, 2e5, 3e5], "ramp": [0.5]})
-        assert case_of(shown_values(case), ["normal"], case.model_dump(mode="json")) == case
-
-    def test_a_missing_value_is_named(self):
-        case = parse_case(EXAMPLE_CASE)
+        odd = {"items_per_year": [1e5, 2e5, 3e5], "ramp": [0.5], "cost_miss": "9000 JPY",
+               "one_off": spread(1, 2, 3) | {"distribution": "triangular"}}  # fmt: skip
+        case = parse_case({**EXAMPLE_CASE, **odd})
         values = shown_values(case)
-        values[[f.name for f in FIELDS].index("cost_miss")] = None
-        with pytest.raises(UserError) as caught:
-            case_of(values, [], case.model_dump(mode="json"))
-        assert caught.value.field == "cost_miss"
+        assert "items_per_year" not in values
+        assert case_of(values, case.model_dump(mode="json")) == case
 
-    def test_a_rate_above_100_percent_is_refused_at_its_field(self):
+    def test_a_range_lacks_no_end_that_was_left_out(self):
         case = parse_case(EXAMPLE_CASE)
-        values = shown_values(case)
-        values[[f.name for f in FIELDS].index("today.miss_rate")] = 600
+        values = shown_values(case) | {"cost_miss": [40, 60, None], "one_off": [None, 52_000, None]}
+        found = case_of(values, case.model_dump(mode="json"))
+        assert (found.cost_miss.low, found.cost_miss.high) == (40, 60)
+        assert found.one_off == 52_000
+
+    @pytest.mark.parametrize(
+        ("field", "entered"),
+        [
+            ("cost_miss", [None, None, None]),
+            ("today.miss_rate", [None, 600, None]),
+            ("cost_miss", [80, 60, 100]),
+            ("items_per_year", [1, None, 3]),
+            ("cost_miss", ["sixty", 60, 60]),
+        ],
+    )
+    def test_what_cannot_be_is_refused_at_its_field(self, field, entered):
+        case = parse_case(EXAMPLE_CASE)
+        values = shown_values(case) | {field: entered}
         with pytest.raises(UserError) as caught:
-            case_of(values, [], case.model_dump(mode="json"))
-        assert caught.value.field == "today.miss_rate"
+            case_of(values, case.model_dump(mode="json"))
+        assert caught.value.field == field
+
+    def test_a_form_that_sends_nonsense_is_refused(self):
+        for text in ("[]", "{"):
+            with pytest.raises(UserError):
+                read(text)
+        assert read(to_text({"stage": "pilot"})) == {"stage": "pilot"}
+
+    def test_every_field_has_boxes_a_label_and_a_place_for_its_problem(self):
+        case = parse_case(RANGED_CASE)
+        for me in (EN, JA):
+            made = group_html(list(GROUPS), case, me)
+            for field in FIELDS:
+                assert f'id="{field.elem_id}-likely"' in made
+                assert f'data-field="{field.name}"' in made
+            assert made.count("d-problem") == len(FIELDS)
+
+    def test_later_stages_have_their_own_rule(self):
+        case = parse_case(EXAMPLE_CASE)
+        values = shown_values(case) | {
+            "stage": "validation",
+            "gates.validation.stage_budget": 90_000,
+            "gates.validation.p_go": 95,
+        }
+        found = case_of(values, case.model_dump(mode="json"))
+        assert found.stage == "validation"
+        assert found.gates["validation"].stage_budget == 90_000
+        assert found.gates["validation"].p_go == 0.95
+        assert found.p_go == case.p_go
 
     @pytest.mark.parametrize("me", [EN, JA])
-    def test_the_verdict_comes_with_its_reasons(self, service, me):
-        shown = roi.view(service, "p1")
+    def test_the_verdict_comes_with_its_reasons_and_where_they_come_from(self, service, me):
+        shown = roi.view(service, "p1", parse_case(EXAMPLE_CASE))
         made = verdict_card(shown, me)
         assert 'data-verdict="GO"' in made
         assert 'data-reason="probability-high"' in made
+        assert 'href="#roi-sure-head"' in made
 
     def test_no_verdict_without_the_next_stages_cost_and_the_reason(self, service):
         case = parse_case({k: v for k, v in EXAMPLE_CASE.items() if k != "next_stage_cost"})
         made = verdict_card(roi.view(service, "p1", case), EN)
         assert 'data-verdict=""' in made
         assert 'data-reason="no-next-stage-cost"' in made
+
+    def test_a_change_after_launch_is_shown_as_one(self, service):
+        assert 'data-fixed="fixed.not"' in verdict_card(roi.view(service, "p1"), EN)
+        service.fixed["p1"] = parse_case(EXAMPLE_CASE)
+        same = roi.view(service, "p1", parse_case(EXAMPLE_CASE))
+        assert 'data-fixed="fixed.same"' in verdict_card(same, EN)
+        moved = roi.view(service, "p1", parse_case({**EXAMPLE_CASE, "cost_miss": 80, "p_go": 0.8}))
+        made = verdict_card(moved, EN)
+        assert "Cost of a miss $60.00 → $80.00" in made
+        assert "GO from 90.0% → 80.0%" in made
+        assert "the rule among them" in made
 
     def test_an_example_is_marked_until_a_case_is_saved(self, service):
         assert roi.view(service, "p1").is_example
@@ -272,3 +341,78 @@ class TestRoi:
     def test_flows_add_up(self, service):
         rows = flow_rows(roi.view(service, "p1").shown_arm)
         assert rows.cumulative.iloc[-1] == pytest.approx(rows.flow.sum())
+
+    def test_only_what_hangs_on_the_case_is_worked_out_again(self, service, monkeypatch):
+        shown = roi.view(service, "p1")
+        monkeypatch.delattr(FakeService, "datasets")
+        dearer = with_case(service, shown, parse_case({**RANGED_CASE, "one_off": 1e9}))
+        assert dearer.result.verdict == "NO-GO"
+        assert dearer.card == shown.card
+
+    @pytest.mark.parametrize("me", [EN, JA])
+    def test_every_card_can_be_made(self, service, me):
+        shown = roi.view(service, "p1")
+        for made in (tornado_card, threshold_card):
+            head, plot, data = made(shown, me)
+            assert "CSV" in head
+            assert "<table>" in data
+            assert plot.visible
+        assert 'id="roi-turn"' in turning_points(shown, me)
+        assert "d-metric" in key_figures(shown, me)
+
+    def test_the_tornado_has_a_bar_for_every_range_and_none_without(self, service):
+        bars = tornado_rows(roi.view(service, "p1").shown_arm, "USD", EN)
+        assert set(bars.name) >= {"Items per year", "Cost of a miss", "Missed with the model"}
+        assert (bars.npv_low != bars.npv_high).all()
+
+    def test_the_chosen_threshold_is_on_its_curve(self, service):
+        curve = roi.view(service, "p1").shown_arm.figures.threshold_curves[0]
+        rows = curve_rows(curve)
+        assert (rows.threshold == curve.chosen).sum() == 1
+        chosen = rows.loc[rows.threshold == curve.chosen].iloc[0]
+        assert chosen.validation == pytest.approx(rows.validation.min())
+
+    def test_the_ends_of_all_ranges_frame_the_case(self, service):
+        shown = roi.view(service, "p1")
+        ends = extremes(shown.case, shown.result)
+        npv = {n: of_result(n, c, service.roi("p1", c)).npv for n, c in ends.items()}
+        assert npv["worst"] < of_result("", shown.case, shown.result).npv < npv["best"]
+        point = roi.view(service, "p1", parse_case(EXAMPLE_CASE))
+        assert extremes(point.case, point.result) == {}
+
+    def test_scenarios_say_what_is_different(self, service):
+        service.save_case("p1", parse_case({**RANGED_CASE, "one_off": 90_000}), "Dear <b>")
+        shown = roi.view(service, "p1")
+        made = scenarios_card(shown, scenarios(service, "p1"), EN)
+        assert "Dear &lt;b&gt;" in made
+        assert "One-off cost: $90k (here $48k / $62k / $105k)" in made
+
+    def test_the_next_step_is_named_with_worth_price_and_a_way(self, service):
+        found = steps(roi.view(service, "p1"), 0.01, EN)
+        assert found
+        assert [s.order for s in found] == sorted(s.order for s in found)
+        assert any("more_seeds=3" in s.how for s in found)
+
+    @pytest.mark.parametrize("me", [EN, JA])
+    def test_the_compute_side_states_what_it_rests_on(self, service, me):
+        shown = roi.view(service, "p1")
+        found = service.compute("p1", Wish(images_factor=10, device="h100"), measure=True)
+        assert "445" in spent_html(found, me)
+        assert "h100" in larger_html(found, me)
+        assert "cpu-own" in larger_html(found, me)
+        assert "<table>" in per_item_html(found, shown, me)
+        assert item_of(found, shown).arm == shown.shown_arm.arm
+
+    def test_a_decision_is_listed_with_what_came_of_it(self, service):
+        made = service.decide("p1", parse_case(EXAMPLE_CASE), "<i>why</i>", "Ana", "NO-GO")
+        service.enter_actual(made.id, {"miss_rate": 0.5}, "Ben")
+        shown = decisions_html(service.decisions("p1"), EN)
+        assert "&lt;i&gt;why&lt;/i&gt;" in shown
+        assert "The rule said GO." in shown
+        assert "actual 50.0%" in shown
+
+
+def test_a_clone_can_ask_for_more_seeds(service):
+    plain, more = begin(service, None, "p1"), begin(service, None, "p1", "3")
+    assert more.seeds == plain.seeds + 3
+    assert begin(service, None, "p1", "many").seeds == plain.seeds

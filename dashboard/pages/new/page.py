@@ -151,9 +151,10 @@ class _Page:
         launched.then(None, self.launched, None, js=_TO_ITS_RUN, **PRIVATE)
 
     def load(self, kept: object, request: gr.Request) -> list[Any]:
-        clone = request.query_params.get("clone", "")
+        asked = request.query_params
         try:
-            draft, lead = begin(self.service, kept, clone), ""
+            more = asked.get("more_seeds", "")
+            draft, lead = begin(self.service, kept, asked.get("clone", ""), more), ""
         except UserError as error:
             draft, lead = from_json(kept), self.me.error(error)
         page = self.form.shown(draft)

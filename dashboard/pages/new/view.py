@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from dashboard.html import Html, page_head, rich
 from dashboard.pages.new.draft import Draft, from_json, from_spec, suggested, with_choice
 from dashboard.text import Viewer
+from jobs.spec import with_more_seeds
 from jobs.views import DatasetView, TokenizerView
 
 if TYPE_CHECKING:
@@ -43,9 +44,12 @@ def view(service: "PilotService", draft: Draft) -> View:
     return View(draft, datasets, pictures, known)
 
 
-def begin(service: "PilotService", kept: object, clone: str = "") -> Draft:
-    """The draft to start from: a clone, what was entered before, or nothing."""
-    return from_spec(service.clone(clone)) if clone else from_json(kept)
+def begin(service: "PilotService", kept: object, clone: str = "", more_seeds: str = "") -> Draft:
+    """The draft to start from: a clone (with more seeds), what was entered before, or nothing."""
+    if not clone:
+        return from_json(kept)
+    spec = service.clone(clone)
+    return from_spec(with_more_seeds(spec, int(more_seeds)) if more_seeds.isdigit() else spec)
 
 
 def head(step: str, draft: Draft, me: Viewer, lead: str = "") -> Html:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from dashboard.decisions import value_text
 from dashboard.figures import cash_flow, value_distribution
-from dashboard.html import NOTHING, Data, Html, h, metric, metrics
+from dashboard.html import NOTHING, Data, Html, h, join, metric, metrics
 from dashboard.names import arm_name_of
 from dashboard.pages.roi.view import View
 from dashboard.pages.shell import chart
@@ -19,18 +20,20 @@ if TYPE_CHECKING:
 
 
 def key_figures(shown: View, me: Viewer) -> Html:
-    """NPV, ROI, payback and the next stage's cost, each with its interval and in plain words."""
+    """NPV, P, ROI, payback, IRR and EVPI, each with what it rests on and in plain words."""
     arm, result, case = shown.shown_arm, shown.result, shown.case
     if arm is None or result is None or case is None or arm.figures is None:
         return NOTHING
     f, currency = arm.figures, result.currency
     spread = f.npv_spread
     years = me.text("roi.over", years=case.horizon_years)
+    rate = case.model_dump(mode="json")["discount_rate"]
+    interval = f"5–95%{me.text('colon')}{me.interval(spread.q05, spread.q95, 'money', currency)}"
     parts = [
         metric(
             me.text("roi.npv"),
             me.number(f.npv, "money", currency),
-            f"5–95%{me.text('colon')}{me.interval(spread.q05, spread.q95, 'money', currency)}",
+            f"{me.text('roi.at-likely')}{me.text('list.separator')}{interval}",
             tip=me.text("roi.npv.plain"),
         ),
         metric(
@@ -52,6 +55,20 @@ def key_figures(shown: View, me: Viewer) -> Html:
             else me.number(f.to_come.payback_years, "years"),
             me.text("roi.at-likely"),
             tip=me.text("roi.payback.plain"),
+        ),
+        metric(
+            me.text("roi.irr"),
+            me.number(f.to_come.irr.rate, "share")
+            if f.to_come.irr.rate is not None
+            else me.text("roi.irr.none"),
+            me.text("roi.irr.note", rate=value_text("discount_rate", rate, currency, me)),
+            tip=me.text("roi.irr.plain"),
+        ),
+        metric(
+            me.text("roi.evpi"),
+            me.number(result.evpi, "money", currency),
+            me.text("roi.evpi.note"),
+            tip=me.text("roi.evpi.plain"),
         ),
     ]
     return metrics(parts, "roi-figures")
@@ -111,6 +128,34 @@ def sure_card(shown: View, me: Viewer) -> list[Any]:
     )
     data = Data(rows.rename(columns=heads), "digpt_npv.csv")
     return chart("roi-sure", title, caption, fig, data, me, finding)
+
+
+def measured_html(shown: View, me: Viewer) -> Html:
+    """The pilot's own rates as read-only fields of the form: 5%, measured, 95%."""
+    arm = shown.shown_arm
+    title = h('<h3 class="d-group">{t}</h3>', t=me.text("roi.group.model"))
+    if arm is None or arm.figures is None:
+        return join([title, h('<p class="d-note">{w}</p>', w=me.text("roi.group.model.none"))])
+    f = arm.figures
+    rows = (
+        ("miss_rate", f.miss_rate, f.miss_rate_interval),
+        ("false_alarm_rate", f.false_alarm_rate, f.false_alarm_rate_interval),
+    )
+    return join([title, *(_measured_row(name, value, ends, me) for name, value, ends in rows)])
+
+
+def _measured_row(name: str, value: float, ends: tuple[float, float], me: Viewer) -> Html:
+    boxes = join(
+        h("<output>{v}</output>", v=me.number(x, "accuracy")) for x in (ends[0], value, ends[1])
+    )
+    return h(
+        '<div class="d-field" id="roi-model-{id}"><span class="d-field-name">{label} '
+        '<span class="d-tag d-info">{tag}</span></span><div class="d-boxes">{boxes}</div></div>',
+        id=name.replace("_", "-"),
+        label=me.text(f"input.model.{name}"),
+        tag=me.text("roi.from-pilot"),
+        boxes=boxes,
+    )
 
 
 def foot(shown: View, me: Viewer) -> Html:

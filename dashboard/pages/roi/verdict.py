@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dashboard.decisions import change_text
 from dashboard.html import NOTHING, VERDICTS, Action, Html, h, join, note, page_head, rich
 from dashboard.names import arm_name_of
 from dashboard.pages.roi.view import View
@@ -25,13 +26,35 @@ _GOOD = (
     "best-go-arm",
 )
 _BAD = ("probability-low", "over-budget", "minimum-missed", "all-no-go")
+# where the figure of a reason comes from: a part of this page, or another page
+_SOURCES = {
+    **dict.fromkeys(
+        ("probability-low", "probability-high", "probability-between"), "#roi-sure-head"
+    ),
+    **dict.fromkeys(
+        ("is-baseline", "beats-baseline", "not-surely-better", "beats-nothing", "best-go-arm",
+         "not-surely-better-than-nothing", "all-no-go", "decided-by-mean", "choice-repeated"),
+        "#roi-arms-card"),
+    **dict.fromkeys(("within-budget", "over-budget", "no-next-stage-cost"), "#roi-next-stage-cost"),
+    "no-stage-budget": "#roi-stage-budget",
+    "no-good-class": "#roi-good-classes",
+    **dict.fromkeys(
+        ("collect-experiment", "collect-unpriced", "more-data-cannot-pay", "no-experiment"),
+        "#roi-next-card"),
+    **dict.fromkeys(("minimum-missed", "no-evidence"), "compare"),
+    "arm-failed": "runs",
+}  # fmt: skip
 
 
 def head(shown: View, me: Viewer) -> Html:
     """Title and answer."""
     if shown.card is None:
         return page_head(me.text("nav.roi"), me.text("roi.title"), rich(me.text("roi.lead.empty")))
-    actions = (Action(me.text("nav.compare"), link("compare", shown.card.id), "roi-compare"),)
+    actions = (
+        Action(me.text("roi.edit"), "#roi-fields", "roi-edit"),  # shown on phones, form at the end
+        Action(me.text("nav.compare"), link("compare", shown.card.id), "roi-compare"),
+        Action(me.text("decision.record"), "#roi-decide", "roi-to-decide"),
+    )
     crumb = f"{me.text('nav.roi')} · {shown.card.name}"
     return page_head(crumb, me.text("roi.title"), rich(sentence(shown, me)), actions)
 
@@ -79,7 +102,7 @@ def verdict_card(shown: View, me: Viewer) -> Html:
         '<section class="d-card d-verdict d-edge-{tone}" id="roi-verdict" data-verdict="{code}">'
         '<div><div class="d-note">{label}</div><div class="d-big d-{tone}-ink">{big}</div>'
         '<div class="d-note">{about}</div></div>'
-        '<div><ul class="d-why">{told}</ul>{rest}</div></section>',
+        '<div><ul class="d-why">{told}</ul>{rest}{fixed}</div></section>',
         tone=tone,
         code=result.verdict or "",
         label=me.text("roi.verdict"),
@@ -87,6 +110,28 @@ def verdict_card(shown: View, me: Viewer) -> Html:
         about=_about(shown, me),
         told=join(told[:SHOWN_REASONS]),
         rest=rest,
+        fixed=fixed_html(shown, me),
+    )
+
+
+def fixed_html(shown: View, me: Viewer) -> Html:
+    """Whether rule and case are as they were fixed before launch, and what was changed since."""
+    if shown.result is None:
+        return NOTHING
+    if not shown.changes:
+        key = "fixed.not" if shown.changes is None else "fixed.same"
+        return h('<p class="d-note d-fixed-words" data-fixed="{k}">{w}</p>', k=key, w=me.text(key))
+    lines = join(
+        h("<li>{w}</li>", w=change_text(c, shown.result.currency, me)) for c in shown.changes
+    )
+    rule = any(c.is_rule for c in shown.changes)
+    summary = me.text(f"fixed.changes{'.rule' if rule else ''}", count=len(shown.changes))
+    return h(
+        '<details class="d-fixed-words d-more-ink" data-fixed="changed" {open}>'
+        '<summary>{s}</summary><ul class="d-diff">{lines}</ul></details>',
+        open=Html("open") if rule else NOTHING,
+        s=summary,
+        lines=lines,
     )
 
 
@@ -108,10 +153,11 @@ def reasons(shown: View, me: Viewer) -> list[Html]:
         project = [r for r in result.reasons if r.code != "best-go-arm"]
         found = [*own[:2], *project, *own[2:]]
     known: dict[str, Reason] = {reason_text(r, result.currency, me): r for r in found}
-    return [_reason_line(r, words) for words, r in known.items()]
+    pilot = shown.card.id if shown.card else ""
+    return [_reason_line(r, words, pilot, me) for words, r in known.items()]
 
 
-def _reason_line(reason: Reason, words: str) -> Html:
+def _reason_line(reason: Reason, words: str, pilot: str, me: Viewer) -> Html:
     if reason.code in _GOOD:
         tone, symbol = "go", "✓"
     elif reason.code in _BAD:
@@ -119,9 +165,20 @@ def _reason_line(reason: Reason, words: str) -> Html:
     else:
         tone, symbol = "more", "!"
     return h(
-        '<li data-reason="{code}"><span class="d-{tone}-ink">{s}</span><span>{w}</span></li>',
+        '<li data-reason="{code}"><span class="d-{tone}-ink">{s}</span>'
+        "<span>{w}{source}</span></li>",
         code=reason.code,
         tone=tone,
         s=symbol,
         w=rich(words),
+        source=_source(reason.code, pilot, me),
     )
+
+
+def _source(code: str, pilot: str, me: Viewer) -> Html:
+    """A link to where a reason's figure comes from."""
+    where = _SOURCES.get(code)
+    if where is None:
+        return NOTHING
+    href = where if where.startswith("#") else link(where, pilot)
+    return h(' <a class="d-from" href="{href}">{w}</a>', href=href, w=me.text("roi.from"))

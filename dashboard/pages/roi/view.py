@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dashboard.pages.pilots import chosen_pilots
@@ -12,6 +12,7 @@ from jobs.views import PilotCard
 
 if TYPE_CHECKING:
     from jobs.roi.case import Case
+    from jobs.roi.changes import Change
     from jobs.roi.evaluate import ArmResult, CaseResult
     from jobs.service import PilotService
 
@@ -27,16 +28,21 @@ class View:
     classes: tuple[str, ...]
     looks: Mapping[str, int]
     error: UserError | None = None
+    changes: tuple[Change, ...] | None = None  # of the case since launch; None: nothing was fixed
+    scenarios: Mapping[str, Case] = field(default_factory=dict)
 
     @property
     def shown_arm(self) -> ArmResult | None:
         """The arm that the figures are of: the chosen one, else the one of highest mean."""
-        if self.result is None:
-            return None
-        found = [a for a in self.result.arms.values() if a.figures is not None]
-        chosen = [a for a in found if a.arm == self.result.chosen_arm]
-        ranked = sorted(found, key=lambda a: -a.figures.npv_spread.mean)  # type: ignore[union-attr]
-        return next(iter([*chosen, *ranked]), None)
+        return shown_arm(self.result) if self.result else None
+
+
+def shown_arm(result: CaseResult) -> ArmResult | None:
+    """The arm that a result's figures are of."""
+    found = [a for a in result.arms.values() if a.figures is not None]
+    chosen = [a for a in found if a.arm == result.chosen_arm]
+    ranked = sorted(found, key=lambda a: -a.figures.npv_spread.mean)  # type: ignore[union-attr]
+    return next(iter([*chosen, *ranked]), None)
 
 
 def view(service: PilotService, ident: str = "", case: Case | None = None) -> View:
@@ -49,10 +55,25 @@ def view(service: PilotService, ident: str = "", case: Case | None = None) -> Vi
     used = case or saved or service.default_case(card.id)
     looks = {a.name: a.look for a in service.pilot(card.id).arms}
     known = {d.name: d.classes for d in service.datasets()}
-    classes = tuple(known.get(card.dataset, ()))
-    is_example = saved is None and case is None
+    first = View(
+        card=card,
+        case=used,
+        is_example=saved is None and case is None,
+        result=None,
+        classes=tuple(known.get(card.dataset, ())),
+        looks=looks,
+        scenarios=service.scenarios(card.id),
+    )
+    return with_case(service, first, used)
+
+
+def with_case(service: PilotService, shown: View, case: Case) -> View:
+    """The same pilot with another case: only what hangs on the case is worked out."""
+    assert shown.card is not None
+    now = replace(shown, case=case, is_example=shown.is_example and case == shown.case)
     try:
-        result = service.roi(card.id, used)
+        result = service.roi(shown.card.id, case)
     except UserError as error:
-        return View(card, used, is_example, None, classes, looks, error)
-    return View(card, used, is_example, result, classes, looks)
+        return replace(now, result=None, error=error, changes=None)
+    changed = service.case_changes(shown.card.id, case)
+    return replace(now, result=result, error=None, changes=changed)

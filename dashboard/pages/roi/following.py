@@ -1,0 +1,85 @@
+"""What to find out next: the experiments that could change the answer, their price and worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dashboard.html import NOTHING, Html, card_head, h, join, table
+from dashboard.names import arm_name_of, input_name
+from dashboard.pages.roi.view import View
+from dashboard.text import Viewer
+
+if TYPE_CHECKING:
+    from jobs.roi.decision import Experiment
+
+MORE_SEEDS = 3  # as many more pretraining seeds as a clone asks for
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that could be found out. `price` None: nobody has said."""
+
+    what: str
+    how: Html  # what to do, or a link that does it
+    worth: float  # at most, in the case's currency
+    price: float | None
+
+    @property
+    def order(self) -> tuple[bool, float]:
+        """Priced ones by what is left after the price, then the others by their worth."""
+        return self.price is None, -(self.worth - (self.price or 0.0))
+
+
+def steps(shown: View, seeds_price: float | None, me: Viewer) -> list[Step]:
+    """All steps of any worth, the most worthwhile first; `seeds_price`: of MORE_SEEDS seeds."""
+    result, arm = shown.result, shown.shown_arm
+    if result is None or arm is None or arm.figures is None or shown.card is None:
+        return []
+    found = [_step(x, me) for x in result.experiments]
+    rates = arm.figures.evppi.get("model.rates", 0.0)
+    if seeds_price is not None:
+        found.append(_seeds(rates, seeds_price, shown.card.id, me))
+    return sorted((s for s in found if s.worth > 0), key=lambda s: s.order)
+
+
+def following_card(shown: View, seeds_price: float | None, me: Viewer) -> Html:
+    """What is worth finding out before deciding?"""
+    if shown.result is None or shown.shown_arm is None:
+        return NOTHING
+    found, currency = steps(shown, seeds_price, me)[:SHOWN], shown.result.currency
+    head = card_head(me.text("roi.next"), me.text("roi.next.caption"), me)
+    if not found:
+        return join([head, h('<p class="d-note">{w}</p>', w=me.text("roi.next.none"))])
+    heads = [me.text(f"roi.next.{n}") for n in ("what", "worth", "price", "how")]
+    rows = [
+        [
+            h('<span class="d-wide">{w}</span>', w=s.what),
+            me.number(s.worth, "money", currency),
+            me.text("roi.next.unpriced")
+            if s.price is None
+            else me.number(s.price, "money", currency),
+            h('<span class="d-wide">{w}</span>', w=s.how),
+        ]
+        for s in found
+    ]
+    return join([head, h("<div>{t}</div>", t=table(heads, rows, numeric=(1, 2)))])
+
+
+def _step(x: Experiment, me: Viewer) -> Step:
+    subject = input_name(str(x.subject), me) if x.kind == "study" else x.subject
+    arm = arm_name_of(x.arm, me) if x.arm else ""
+    words = me.text(f"experiment.{x.kind}", arm=arm, subject=subject)
+    how = me.text(f"roi.next.{x.kind}", arm=arm)
+    return Step(words[:1].upper() + words[1:], h("{w}", w=how), x.value, x.price)
+
+
+def _seeds(worth: float, price: float, pilot: str, me: Viewer) -> Step:
+    """More pretraining seeds (or label seeds): a pilot that one click prepares."""
+    how = h(
+        '<a class="d-btn d-small" id="roi-next-seeds" href="{u}">{w}</a>',
+        u=f"/new?clone={pilot}&more_seeds={MORE_SEEDS}",
+        w=me.text("roi.next.seeds.how"),
+    )
+    return Step(me.text("roi.next.seeds", n=MORE_SEEDS), how, worth, price)
