@@ -12,13 +12,16 @@ if TYPE_CHECKING:
 _KINDS: Mapping[str, str] = {  # by a field's last name; amounts by MONEY, the others as they stand
     **dict.fromkeys(
         ("miss_rate", "false_alarm_rate", "prevalence", "discount_rate", "tax", "detection",
-         "pass_rate", "precision", "p_go", "p_no"), "accuracy"),
-    **dict.fromkeys(("items_per_year", "capacity_per_year"), "count"),
+         "pass_rate", "precision", "p_go", "p_no", "review_share"), "accuracy"),
+    **dict.fromkeys(("items_per_year", "capacity_per_year", "number"), "count"),
     **dict.fromkeys(
         ("cost_miss", "cost_false_alarm", "cost_true_alarm", "process_per_item",
          "inference_per_item", "one_off", "price_per_label", "run_per_year", "cost_per_item",
-         "next_stage_cost", "stage_budget"), "money"),
+         "next_stage_cost", "stage_budget", "integration", "cost_per_inspector",
+         "unplanned_stop", "planned_stop", "decision_cost"), "money"),
 }  # fmt: skip
+
+_GROUP_KINDS = {"ramp": "accuracy", "costs": "money", "study_prices": "money"}  # by year or class
 
 
 def change_text(change: "Change", currency: str, me: Viewer) -> str:
@@ -47,8 +50,9 @@ def value_text(field: str, value: Any, currency: str, me: Viewer) -> str:
         parts = [value_text(field, v, currency, me) for v in value]
         return me.text("list.separator").join(parts) or me.text("fixed.nothing")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        last = field.split(".")[-1]
-        kind = "accuracy" if field.startswith("prevalence") else _KINDS.get(last, "plain")
+        group, _, last = field.rpartition(".")
+        by_group = _GROUP_KINDS.get(field.partition(".")[0]) if group else None
+        kind = _KINDS.get(last) or by_group or _KINDS.get(field.partition(".")[0], "plain")
         return me.number(value, kind, currency)
     return str(value)
 

@@ -9,6 +9,8 @@ import typer
 
 from dashboard.cli.common import Home, Json, command, emit, open_service, plain, table
 from dashboard.decisions import change_text, outcome_text
+from dashboard.grounds import grounds
+from dashboard.names import arm_name_of
 from dashboard.reasons import reason_text
 from dashboard.text import Viewer
 
@@ -84,6 +86,27 @@ def roi(
     if decided:
         choice_words = me.text(f"verdict.{decided.choice}")
         print(f"\n{me.text('decision.recorded', id=decided.id, choice=choice_words)}")
+
+
+@command
+def case(
+    name: Annotated[str, typer.Argument(help="A template; without one, all are listed.")] = "",
+    lang: Lang = Language.EN,
+    as_json: Json = False,
+) -> None:
+    """A business case to start from, as YAML; every number in it is to be replaced."""
+    from jobs.roi.templates import TEMPLATES, template_text  # noqa: PLC0415 - start-up time of --help
+
+    me = Viewer(lang.value)
+    if name:
+        text = template_text(name)
+        emit({"name": name, "yaml": text}) if as_json else print(text, end="")
+        return
+    rows = [(n, me.text(f"template.{n}"), me.text(f"template.{n}.note")) for n in TEMPLATES]
+    if as_json:
+        emit([{"name": n, "title": title, "note": note} for n, title, note in rows])
+        return
+    table([me.text(f"template.column.{c}") for c in ("name", "use", "note")], rows)
 
 
 @command
@@ -203,6 +226,17 @@ def _show(result: "CaseResult", me: Viewer) -> None:
     print(f"{me.text('roi.verdict')}{me.text('colon')}{verdict}")
     for line in _reasons(result, me):
         print(f"- {line}")
+    _show_grounds(result, me)
+
+
+def _show_grounds(result: "CaseResult", me: Viewer) -> None:
+    """What the result of the chosen arm, or else of the one of highest mean, rests on."""
+    known = [(a.arm, a.figures) for a in result.arms.values() if a.figures is not None]
+    known.sort(key=lambda pair: (pair[0] != result.chosen_arm, -pair[1].npv_spread.mean))
+    for arm, figures in known[:1]:
+        print(f"\n{me.text('ground.title', arm=arm_name_of(arm, me))}{me.text('colon')}")
+        for line in grounds(figures, result, me):
+            print(f"- {line}")
 
 
 def _row(arm: "ArmResult", currency: str, me: Viewer) -> tuple[str, ...]:
