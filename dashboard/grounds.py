@@ -40,7 +40,9 @@ def _swing(bar: "Swing", result: "CaseResult", me: Viewer) -> str:
 
 def _nearest(figures: "Figures") -> list[tuple[str, "BreakEven"]]:
     """The break-evens nearest to their likely values."""
-    found = [(n, b) for n, b in figures.break_evens.items() if b.value is not None and b.positive_side]
+    found = [
+        (n, b) for n, b in figures.break_evens.items() if b.value is not None and b.positive_side
+    ]
 
     def distance(pair: tuple[str, "BreakEven"]) -> float:
         likely, value = figures.likely_inputs[pair[0]], pair[1].value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 
 from dashboard.figures.template import look
@@ -12,6 +13,7 @@ from dashboard.text import Viewer
 
 SYMBOLS = {"go": "✓", "no": "✕", "more": "!"}
 _STYLES = {"risks": "small", "roadmap": "small", "assumptions": "dense", "trace": "dense"}
+SHORT = 4  # rows of a table that is not torn from its head
 LONG_WORD = 6  # characters of a verdict that still fit at full size
 
 
@@ -85,10 +87,15 @@ def _metrics(story: Story) -> Html:
         return NOTHING
     cards = join(
         h('<div><div class="note">{l}</div><div class="value">{v}</div>'
-          '<div class="note">{b}</div></div>', l=m.label, v=m.value, b=m.below)
+          '<div class="note">{b}</div></div>', l=m.label, v=m.value, b=_below(m.below))
         for m in story.metrics
     )  # fmt: skip
     return h('<div class="metrics">{cards}</div>', cards=cards)
+
+
+def _below(words: str) -> Html:
+    """What stands under a figure; a range may break after its colon and its dash only."""
+    return Html(re.sub("([：〜])", r"\1<wbr>", rich(words)))
 
 
 def _section(section: Section, number: int, me: Viewer) -> Html:
@@ -100,16 +107,18 @@ def _section(section: Section, number: int, me: Viewer) -> Html:
     if len(figures) == 1:  # its table stands beside it and names the lines
         side = h('<div class="wide">{table}</div>', table=table)
         figures, table = [join([figures[0], side])], NOTHING
+    is_short = not figures and section.table is not None and len(section.table.rows) <= SHORT
     return h(
         '<section id="{key}" class="{small}"><div class="together"><h2>{n}. {title}</h2>'
-        "{lead}{figures}</div>{table}{points}{note}</section>",
+        "{lead}{figures}{short}</div>{long}{points}{note}</section>",
         key=section.key,
         small=_STYLES.get(section.key, ""),
         n=number,
         title=section.title,
         lead=h("<p>{w}</p>", w=rich(section.lead)) if section.lead else NOTHING,
         figures=h('<div class="pair">{f}</div>', f=join(figures)) if figures else NOTHING,
-        table=table,
+        short=table if is_short else NOTHING,
+        long=NOTHING if is_short else table,
         points=_points(section),
         note=h('<p class="note">{w}</p>', w=section.note) if section.note else NOTHING,
     )

@@ -26,6 +26,7 @@ from dashboard.pages.roi.form import (
 )
 from dashboard.pages.roi.inputs import tornado_card
 from dashboard.pages.roi.money import flow_card, foot, key_figures, measured_html, sure_card
+from dashboard.pages.roi.report import ReportMaker
 from dashboard.pages.roi.scenarios import Scenario, extremes, scenarios, scenarios_card
 from dashboard.pages.roi.slices import slices_card
 from dashboard.pages.roi.threshold import threshold_card
@@ -100,6 +101,8 @@ class _Page:
     def _results_column(self, me: Viewer) -> None:
         self.verdict = page_html(elem_id="roi-verdict-card")
         self.figures = page_html()
+        with gr.Column(elem_classes="d-card", elem_id="roi-report-card"):
+            self.report = ReportMaker(self.service, self.language)
         with gr.Row(equal_height=True) as self.charts:
             self.flow, self.sure = chart_card("roi-flow"), chart_card("roi-sure")
         with gr.Row(equal_height=True) as self.more_charts:
@@ -201,9 +204,8 @@ class _Page:
         )
         with gr.Row(elem_classes="d-inline"):
             self.decide = gr.Button(
-                me.text("decision.record"), variant="primary", size="sm", elem_id="roi-record",
-                min_width=60,
-            )  # fmt: skip
+                me.text("decision.record"), size="sm", elem_id="roi-record", min_width=60
+            )
         self.decide_note = page_html()
         with gr.Accordion(me.text("actual.title"), open=False, visible=False) as self.actual_box:
             page_html(h('<p class="d-note">{w}</p>', w=me.text("actual.caption")))
@@ -256,6 +258,7 @@ class _Page:
     def connect(self, demo: gr.Blocks) -> None:
         """Wire all events."""
         self._connect_case(demo)
+        self.report.connect(self.kept, lambda kept: kept.shown)
         wish = [self.images, self.epochs, self.student, self.device]
         for part in wish:
             part.input(self.scale, [self.kept, *wish], [self.kept, self.larger], **QUIET)

@@ -52,7 +52,7 @@ class _Deck:
         story, v = self._story, self._story.verdict
         slide = self._slide()
         self._text(slide, story.kicker, Area(MARGIN, 0.45, BODY), Ink(12, "muted"))
-        dated = Area(WIDTH - MARGIN - 4, 0.45, 4)
+        dated = Area(WIDTH - MARGIN - 6, 0.45, 6)
         self._text(slide, f"{story.date} · {story.subject}", dated, Ink(11, "muted", right=True))
         top = self._text(slide, story.title, Area(MARGIN, 0.78, BODY, 0.55), Ink(27, bold=True))
         top = self._text(slide, story.question, Area(MARGIN, top + 0.1, BODY), Ink(14, "muted"))
@@ -120,8 +120,9 @@ class _Deck:
             end = table(slide, part, Area(MARGIN, top, BODY), POINTS, self._story.language)
             is_last = len(part.rows) and part.rows[-1] is content.rows[-1]
             if is_last and points:
-                self._text(slide, points, Area(MARGIN, end + 0.25, BODY), Ink(13))
-            self._note(slide, note if is_last else "")
+                end = self._text(slide, points, Area(MARGIN, end + 0.25, BODY), Ink(13))
+            if is_last and note:
+                self._text(slide, note, Area(MARGIN, end + 0.2, BODY), Ink(10, "muted"))
 
     def _headed(self, title: str, lead: str) -> tuple[Any, float]:
         """A slide with its question and answer, and where the rest begins."""
