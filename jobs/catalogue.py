@@ -15,9 +15,10 @@ from digpt import data
 from digpt.data.card import card, png, thumbnails
 from digpt.data.dataset import ImageDataset
 from digpt.data.importers import Problem, read
-from digpt.data.stored import open_dataset, store_dataset
+from digpt.data.stored import open_dataset
 from digpt.errors import UserError, pick
 from digpt.reporter import Quiet, Reporter
+from jobs.arrivals import move_in
 from jobs.engine.plan import DatasetFacts
 from jobs.settings import Settings
 from jobs.spec import DatasetRef
@@ -130,6 +131,7 @@ class Catalogue:
         skip_bad: bool,
         origin: str = "",
         licence: str = "",
+        roots: Sequence[Path] = (),
         reporter: Reporter | None = None,
     ) -> ImportResult:
         """Read a source; store it as the next version of `name` unless something is wrong.
@@ -137,7 +139,14 @@ class Catalogue:
         `origin` and `licence` are what a person knows of the images; else what the source tells.
         """
         _check_name(name)
-        found = read(source, name=name, task=task, skip_bad=skip_bad, reporter=reporter or Quiet())
+        found = read(
+            source,
+            name=name,
+            task=task,
+            skip_bad=skip_bad,
+            roots=roots,
+            reporter=reporter or Quiet(),
+        )
         version = None
         if found.dataset is not None and not dry_run:
             about = {"source": origin, "licence": licence}
@@ -172,7 +181,7 @@ class Catalogue:
         """Copy the images in, then one row in the store makes them count."""
         folder = self._settings.datasets / f"{dataset.name}-{uuid4().hex[:12]}"
         try:
-            store_dataset(dataset, folder, reporter=reporter)
+            move_in(dataset, folder, reporter)
             record = self._store.add_dataset(
                 dataset.name, str(folder), dataset.fingerprint, card(dataset)
             )

@@ -92,9 +92,13 @@ class PilotService:
         skip_bad: bool = False,
         origin: str = "",
         licence: str = "",
+        roots: Sequence[Path] = (),
         reporter: Reporter | None = None,
     ) -> "ImportResult":
-        """Read a folder, table or archive; nothing is stored on a dry run or an error."""
+        """Read a folder, table or archive; nothing is stored on a dry run or an error.
+
+        `roots`: the folders that links in it may lead into; none trusts them all.
+        """
         found = self._catalogue.add(
             source,
             name=name,
@@ -103,11 +107,19 @@ class PilotService:
             skip_bad=skip_bad,
             origin=origin,
             licence=licence,
+            roots=roots,
             reporter=reporter,
         )
         if found.dataset:
             self._store.audit("local", "import dataset", found.dataset, {"source": str(source)})
         return found
+
+    def import_from_server(self, path: str, **options: Any) -> "ImportResult":
+        """The same for a folder of the server that a person in the browser named."""
+        from jobs.arrivals import on_server  # noqa: PLC0415 - numpy and Pillow
+
+        roots = self.settings.roots
+        return self.import_dataset(on_server(path, roots), roots=roots, **options)
 
     def remove_dataset(self, name: str) -> None:
         self._catalogue.remove(name)

@@ -23,6 +23,12 @@ class Settings:
     currency: str = ""  # empty: JPY in Japanese, USD otherwise
     token: str = ""  # sign-in token when serving on other hosts than this one
     slots: int = 0  # stages side by side; 0: one per CPU core
+    data_roots: str = ""  # folders that the browser may import from, as in PATH; empty: none
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders of `data_roots`."""
+        return tuple(Path(p).expanduser() for p in self.data_roots.split(os.pathsep) if p.strip())
 
     @property
     def database(self) -> str:
@@ -49,7 +55,7 @@ def load_settings(
     env = os.environ if environ is None else environ
     folder = Path(home or env.get("DIGPT_HOME") or DEFAULT_HOME).expanduser().absolute()
     values = _from_file(folder / "digpt.toml")
-    names = ("database_url", "artifacts_url", "ray_address", "prices", "currency", "token", "slots")
+    names = tuple(name for name in Settings.__slots__ if name != "home")
     values |= {n: env[f"DIGPT_{n.upper()}"] for n in names if env.get(f"DIGPT_{n.upper()}")}
     unknown = sorted(set(values) - set(names))
     if unknown:

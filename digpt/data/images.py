@@ -98,6 +98,10 @@ class FileImages:
     def read(self, index: int) -> bytes:
         return read_file(self.root / self.paths[index])
 
+    def total_bytes(self) -> int:
+        """What all the files take on disk."""
+        return sum((self.root / path).stat().st_size for path in self.paths)
+
     def load(self, indices: Indices, size: int) -> np.ndarray:
         return load_encoded(self, indices, size)
 

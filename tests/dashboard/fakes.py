@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -321,6 +322,7 @@ class FakeService:
     def __init__(self, shown: list[PilotCard] | None = None) -> None:
         self.shown = cards() if shown is None else shown
         self.called: list[tuple[str, Any]] = []
+        self.settings = SimpleNamespace(roots=(Path("/data"),))
         self.cases: dict[str, Any] = {}
         self.named: dict[str, dict[str, Case]] = {}
         self.fixed: dict[str, Case] = {}
@@ -355,6 +357,9 @@ class FakeService:
             return ImportResult(None, None, "class folders", {"train": {"crack": 40}}, problems)
         self.sets.append(dataset(name, builtin=False, version=1))
         return ImportResult(name, 1, "class folders", {"train": {"crack": 39}}, problems)
+
+    def import_from_server(self, path: str, **options: Any) -> ImportResult:
+        return self.import_dataset(Path(path), **options)
 
     def tokenizers(self, dataset: str | None = None) -> list[TokenizerView]:
         rows = (

@@ -85,13 +85,20 @@ class ImportPanel:
     def _source(self, me: Viewer) -> None:
         self.zip = gr.File(
             label=me.text("new.add.zip"),
-            file_types=[".zip"],
+            file_types=[".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"],
             type="filepath",
             elem_id="new-zip",
             height=140,
         )
         with gr.Column():
-            self.path = gr.Textbox(label=me.text("new.add.path"), elem_id="new-path")
+            roots = self.service.settings.roots
+            key = "new.add.below" if roots else "new.add.no_roots"
+            self.path = gr.Textbox(
+                label=me.text("new.add.path"),
+                info=me.text(key, roots=", ".join(map(str, roots))),
+                interactive=bool(roots),
+                elem_id="new-path",
+            )
             self.name = gr.Textbox(label=me.text("new.add.name"), elem_id="new-set-name")
             self.skip_bad = gr.Checkbox(label=me.text("new.add.skip"), elem_id="new-skip-bad")
 
@@ -163,13 +170,15 @@ class ImportPanel:
         if not source:
             words = self.me.text("new.add.nothing")
             raise UserError(words, code="no-source", field="source")
-        return self.service.import_dataset(
-            Path(source).expanduser(),
-            name=(name or "").strip() or name_for(source),
-            dry_run=dry_run,
-            skip_bad=skip,
-            reporter=_ToBar(progress, self.me.text("new.add.reading")),
-        )
+        options: dict[str, Any] = {
+            "name": (name or "").strip() or name_for(source),
+            "dry_run": dry_run,
+            "skip_bad": skip,
+            "reporter": _ToBar(progress, self.me.text("new.add.reading")),
+        }
+        if file:
+            return self.service.import_dataset(Path(file), **options)
+        return self.service.import_from_server(source, **options)
 
 
 def _refusal(error: UserError, me: Viewer) -> Html:
@@ -178,5 +187,5 @@ def _refusal(error: UserError, me: Viewer) -> Html:
 
 def name_for(source: str) -> str:
     """A dataset name from a path: lower case, digits and dashes."""
-    stem = Path(source.strip().rstrip("/")).name.removesuffix(".zip")
+    stem = re.sub(r"\.(zip|tgz|tar(\.(gz|bz2|xz))?)$", "", Path(source.strip().rstrip("/")).name)
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:60]

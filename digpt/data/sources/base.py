@@ -38,6 +38,11 @@ class SourceImages:
     def read(self, index: int) -> bytes:
         return self._source.read(self.paths[index])
 
+    def total_bytes(self) -> int:
+        """What all the files take once they are unpacked; 0 where the source cannot tell."""
+        size = getattr(self._source, "size", lambda path: 0)
+        return sum(map(size, self.paths))
+
     def load(self, indices: Indices, size: int) -> np.ndarray:
         return load_encoded(self, indices, size)
 

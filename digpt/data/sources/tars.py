@@ -62,6 +62,9 @@ class TarSource:
         check_size(size)
         return os.pread(self._file.fileno(), size, start)  # no shared position: safe in threads
 
+    def size(self, path: str) -> int:
+        return self._places[path][1]
+
     def images(self, paths: Sequence[str]) -> EncodedImages:
         return SourceImages(self, paths)
 

@@ -44,6 +44,9 @@ class ZipSource:
         with self._opened.open(entry) as stream:
             return stream.read(entry.file_size)
 
+    def size(self, path: str) -> int:
+        return self._entries[path].file_size
+
     def images(self, paths: Sequence[str]) -> EncodedImages:
         return SourceImages(self, paths)
 
