@@ -80,8 +80,7 @@ def add(
     errors = [p for p in result.problems if p.severity == "error"]
     is_refused = bool(errors) and not (skip_bad and (result.dataset or dry_run))
     if as_json:
-        facts = {"code": "bad-data", "message": _line(errors[0]), "field": "source"}
-        emit(({"error": facts} if is_refused else {}) | plain(result))
+        emit((_refusal(errors[0]) if is_refused else {}) | plain(result))
     else:
         for problem in result.problems:
             say(f"{problem.severity}: {_line(problem)}")
@@ -92,6 +91,10 @@ def add(
             say(f"{'Dry run: n' if dry_run else 'N'}othing stored. {counts}".rstrip())
     if is_refused:
         raise typer.Exit(BAD_INPUT)
+
+
+def _refusal(first: "Problem") -> dict[str, object]:
+    return {"error": {"code": "bad-data", "message": _line(first), "field": "source"}}
 
 
 def _line(problem: "Problem") -> str:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from dashboard.cli import app, common
 from tests.handmade import SPEC, finish, service_in
+from tests.jobs.test_catalogue import photos
 
 ROOT = Path(__file__).parents[2]
 
@@ -332,3 +333,28 @@ def test_health_names_the_copies_on_both_sides_and_diff_what_came(home: Path, tm
     found = json.loads(digpt("data", "diff", "parts", "--json", home=home).stdout)
     assert (found["from"], found["to"]) == (1, 2)
     assert found["removed"]["files"] == ["test/bad/te3.png"]
+
+
+def test_an_import_is_one_object_that_names_format_task_counts_and_problems(
+    tmp_path: Path, home: Path
+):
+    source = photos(tmp_path / "photos", n=10)
+    result = digpt("data", "add", source, "--name", "parts", "--json", home=home)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["dataset"], found["version"], found["task"]) == ("parts", 1, "classification")
+    assert found["format"] == "class folders (folder)"
+    assert sum(found["counts"]["train"].values()) == 12
+    assert found["problems"][0]["severity"] == "note"
+
+
+def test_a_refused_import_lists_its_problems_beside_the_error(tmp_path: Path, home: Path):
+    source = photos(tmp_path / "photos", n=10)
+    (source / "a" / "a0.png").write_bytes(b"no picture")
+    result = digpt("data", "add", source, "--name", "parts", "--json", home=home)
+    assert error_of(result)["code"] == "bad-data"
+    found = json.loads(result.stdout)
+    assert found["dataset"] is None
+    assert found["problems"][0]["file"] == "a/a0.png"
+    again = digpt("data", "add", source, "--name", "parts", "--skip-bad", "--json", home=home)
+    assert again.exit_code == 0
