@@ -5,12 +5,10 @@ is done by workers that the supervisor starts.
 """
 
 import math
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cached_property
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +17,12 @@ from digpt.errors import UserError
 from digpt.reporter import Quiet, Reporter
 from digpt.tokenizers.names import parse
 from jobs import earlier, families, looks, reading, weights
+from jobs.casework import Casework
 from jobs.engine.plan import DatasetFacts, Plan, make_plan
 from jobs.engine.states import PILOT_LIVE
-from jobs.money.pricing import PriceTable, Tariff
 from jobs.settings import Settings, ensure_home
 from jobs.spec import Arm, DatasetRef, PilotSpec, load_spec, to_yaml, with_more_seeds
-from jobs.store import Store
-from jobs.store.records import ArmRecord, NewPilot, PilotRecord, PilotStage
+from jobs.store.records import ArmRecord, NewPilot, PilotRecord
 from jobs.views import (
     Cluster,
     Curve,
@@ -36,8 +33,6 @@ from jobs.views import (
     Page,
     PilotCard,
     PilotView,
-    Provenance,
-    RateUsed,
     TokenizerView,
     TokenMaps,
 )
@@ -47,27 +42,18 @@ if TYPE_CHECKING:
 
     from digpt.data.difference import Difference
     from digpt.data.health import Health
-    from jobs.catalogue import Catalogue, ImportResult
-    from jobs.compare import ArmResults
-    from jobs.computing import ComputeView, Wish
-    from jobs.deciding import DecisionView
+    from jobs.catalogue import ImportResult
     from jobs.doctor import Check
-    from jobs.roi.case import Case
-    from jobs.roi.changes import Change
-    from jobs.roi.evaluate import CaseResult
 
 POLL_SECONDS = 1.0
 MAX_LINES = 20_000  # of a log that are looked through
-MAX_DECISIONS = 500  # of one pilot
-MAX_SCENARIO_NAME = 60
 
 
-class PilotService:
+class PilotService(Casework):
     """Everything a person can ask for or about. Cheap to make; opens the store at first use."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
-        self.settings = settings
-        self._clock = clock
+        super().__init__(settings, clock)
         self._outcomes = threading.Lock()
 
     # -- what there is ---------------------------------------------------------------------
@@ -395,210 +381,6 @@ class PilotService:
             "decision": self._decision(record),
         }
 
-    # -- money -----------------------------------------------------------------------------
-
-    @cached_property
-    def currency(self) -> str:
-        """The one reporting currency of this home: as set, else by the host's language at first."""
-        if self.settings.currency:
-            return self.settings.currency
-        kept = self._store.get_value("currency")
-        if kept is None:
-            kept = "JPY" if os.environ.get("LANG", "").startswith("ja") else "USD"
-            self._store.set_value("currency", kept)
-        return kept
-
-    def roi(self, pilot_id: str, case: "Case") -> "CaseResult":
-        """The business case over every arm of the pilot."""
-        from jobs.evidence import decide  # noqa: PLC0415 - torch
-        from jobs.roi.case import converted  # noqa: PLC0415 - start-up time
-        from jobs.roi.stages import at_stage  # noqa: PLC0415 - start-up time
-
-        case = at_stage(case)
-        record, arms = self._store.pilot(pilot_id), self._store.arms(pilot_id)
-        stages = self._store.stages(pilot_id)
-        spent = {
-            a.name: self._prices.convert(
-                reading.arm_costs(a.name, stages, self._tariff)["money_now"],
-                record.currency,
-                case.currency,
-            )
-            for a in arms
-        }
-        finished = self._finished(pilot_id)
-        return decide(converted(case, self._prices), arms, finished, spent)
-
-    def in_own_currency(self, case: "Case") -> "Case":
-        """The case with every amount in its currency, at the price table's rates."""
-        from jobs.roi.case import converted  # noqa: PLC0415 - start-up time
-
-        return converted(case, self._prices)
-
-    def provenance(self, pilot_id: str, case: "Case | None" = None) -> Provenance:
-        """Data, price table and exchange rates behind a pilot's figures and a case's."""
-        from jobs.roi.case import currencies  # noqa: PLC0415 - start-up time
-
-        record, prices = self._store.pilot(pilot_id), self._prices
-        ref = load_spec(record.spec).dataset
-        try:
-            data = self._catalogue.dataset(ref.name, record.dataset_version, ref.images)
-        except UserError:  # removed since
-            data = None
-        target = case.currency if case else record.currency
-        others = {record.currency, *(currencies(case) if case else ())} - {target}
-        return Provenance(
-            dataset=data,
-            dataset_version=record.dataset_version,
-            fingerprint=record.fingerprint,
-            prices_date=prices.date,
-            rates_date=prices.rates.date,
-            rates_source=prices.rates.source,
-            rates=tuple(
-                RateUsed(source=c, target=target, rate=prices.rate(c, target).rate)
-                for c in sorted(others)
-            ),
-        )
-
-    def saved_case(self, pilot_id: str) -> "Case | None":
-        """The newest case that was saved with the pilot, or the one in its spec."""
-        saved = self._store.cases(pilot_id, limit=1)
-        content = saved[0].case if saved else self._store.pilot(pilot_id).spec.get("case")
-        if not content:
-            return None
-        from jobs.roi.case import parse_case  # noqa: PLC0415 - start-up time
-
-        return parse_case(content)
-
-    def save_case(self, pilot_id: str, case: "Case", name: str = "") -> None:
-        """Keep a case with the pilot: as its own, or under a name as a scenario beside it."""
-        self._store.pilot(pilot_id)
-        self._store.put_case(pilot_id, case.model_dump(mode="json"), name=_scenario_name(name))
-        if not name:
-            self._store.set_card(pilot_id, {})  # the verdict is worked out anew
-
-    def scenarios(self, pilot_id: str) -> "dict[str, Case]":
-        """The newest case of every scenario, by name, in the order of their first saving."""
-        from jobs.roi.case import parse_case  # noqa: PLC0415 - start-up time
-
-        self._store.pilot(pilot_id)
-        return {r.name: parse_case(r.case) for r in self._store.scenarios(pilot_id)}
-
-    def remove_scenario(self, pilot_id: str, name: str) -> None:
-        """Take a scenario off the list; what was saved stays in the database."""
-        if name not in self.scenarios(pilot_id):
-            raise UserError(
-                f"Pilot {pilot_id} has no scenario {name!r}.", code="unknown-scenario", field="name"
-            )
-        self._store.put_case(pilot_id, {}, name=name)
-
-    def fixed_case(self, pilot_id: str) -> "Case | None":
-        """The rule and case that were fixed when the pilot was submitted, if any were."""
-        content = self._store.pilot(pilot_id).spec.get("case")
-        if not content:
-            return None
-        from jobs.roi.case import parse_case  # noqa: PLC0415 - start-up time
-
-        return parse_case(content)
-
-    def case_changes(self, pilot_id: str, case: "Case") -> "tuple[Change, ...] | None":
-        """What is not as it was fixed at submission; None where nothing was fixed."""
-        from jobs.roi.changes import changes  # noqa: PLC0415 - start-up time
-
-        fixed = self.fixed_case(pilot_id)
-        if fixed is None:
-            return None
-        return changes(self._with_good(pilot_id, fixed), self._with_good(pilot_id, case))
-
-    def decide(
-        self, pilot_id: str, case: "Case", note: str, who: str, choice: str | None = None
-    ) -> "DecisionView":
-        """Record a decision for good, with all it rests on; without a choice, the verdict's."""
-        from jobs.deciding import record  # noqa: PLC0415 - start-up time
-
-        pilot, fixed = self._store.pilot(pilot_id), self.fixed_case(pilot_id)
-        before = self._store.decisions(pilot_id, limit=1)
-        content = record(
-            pilot,
-            self._with_good(pilot_id, case),
-            self.roi(pilot_id, case),
-            fixed=self._with_good(pilot_id, fixed) if fixed else None,
-            prices=self._prices,
-            choice=choice,
-            note=note,
-            who=who,
-            previous=before[0].decision["digest"] if before else "",
-        )
-        case_id = self._store.put_case(pilot_id, content["case"]).id
-        self._store.set_card(pilot_id, {})
-        stored = self._store.put_decision(pilot_id, content, who=who, case_id=case_id)
-        self._store.audit(who, "decide", pilot_id, {"decision": stored.id})
-        return next(d for d in self.decisions(pilot_id) if d.id == stored.id)
-
-    def decisions(self, pilot_id: str) -> "list[DecisionView]":
-        """All decisions about a pilot, newest first, each with what came of it."""
-        from jobs.deciding import decision_views  # noqa: PLC0415 - start-up time
-
-        self._store.pilot(pilot_id)
-        found = self._store.decisions(pilot_id, limit=MAX_DECISIONS)
-        return decision_views(found, self._store.actuals([d.id for d in found]))
-
-    def enter_actual(self, decision_id: int, values: dict[str, Any], who: str) -> "DecisionView":
-        """Write down what came of a decision; returns it with its forecast's error."""
-        from jobs.deciding import parse_actual  # noqa: PLC0415 - start-up time
-
-        decision = self._store.decision(decision_id)
-        actual = parse_actual(values)
-        self._store.put_actual(decision_id, actual.model_dump(mode="json"), who=who)
-        self._store.audit(who, "enter actual", decision.pilot_id, {"decision": decision_id})
-        return next(d for d in self.decisions(decision.pilot_id) if d.id == decision_id)
-
-    def compute(
-        self,
-        pilot_id: str,
-        wish: "Wish | None" = None,
-        *,
-        arm: str | None = None,
-        measure: bool = False,
-        currency: str | None = None,
-    ) -> "ComputeView":
-        """What the pilot used, what a larger pretraining would, and what an item costs.
-
-        Latencies are measured here once (`measure`: now, if they have not been), which takes about
-        half a second for each arm and protocol; `arm` is whose pretraining is scaled.
-        """
-        from jobs.computing import Wish, compute_view  # noqa: PLC0415 - start-up time
-        from jobs.estimating import calibrated  # noqa: PLC0415 - start-up time
-
-        record, stages = self._store.pilot(pilot_id), self._store.stages(pilot_id)
-        return compute_view(
-            self._store.arms(pilot_id),
-            stages,
-            load_spec(record.spec).resolved,
-            self._latencies(pilot_id, stages, measure=measure),
-            wish=wish or Wish(),
-            calibration=calibrated(self._store),
-            prices=self._prices,
-            currency=currency or record.currency,
-            arm=arm,
-        )
-
-    def compute_devices(self) -> list[str]:
-        """Entries of the price table that measured work can be carried over to."""
-        from jobs.money.scale import devices  # noqa: PLC0415 - scipy
-
-        return devices(self._prices)
-
-    def default_case(self, pilot_id: str) -> "Case":
-        """An example to start the form from; every value in it is to be replaced."""
-        from jobs.evidence import example_case  # noqa: PLC0415 - start-up time
-
-        record = self._store.pilot(pilot_id)
-        try:
-            good = self.dataset(record.dataset, record.dataset_version).good_classes
-        except UserError:  # removed since; its results know their good classes
-            good = ()
-        return example_case(good, self.currency, self._prices)
-
     # -- processes -------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -658,55 +440,6 @@ class PilotService:
         return examine(self.settings)
 
     # -- inside ----------------------------------------------------------------------------
-
-    @cached_property
-    def _store(self) -> Store:
-        ensure_home(self.settings)
-        return Store(self.settings.database)
-
-    @cached_property
-    def _catalogue(self) -> "Catalogue":
-        from jobs.catalogue import Catalogue  # noqa: PLC0415 - start-up time
-
-        return Catalogue(self.settings, self._store)
-
-    @cached_property
-    def _prices(self) -> PriceTable:
-        return PriceTable.load(self.settings.prices or None)
-
-    @cached_property
-    def _artifacts(self) -> Any:
-        from jobs.engine.artifacts import open_artifacts  # noqa: PLC0415 - start-up time
-
-        return open_artifacts(self.settings)
-
-    @cached_property
-    def _tariff(self) -> Tariff:
-        return Tariff(self._prices, self.currency)
-
-    def _latencies(
-        self, pilot_id: str, stages: list[PilotStage], *, measure: bool
-    ) -> list[dict[str, Any]]:
-        """Latencies as they were measured on this home's machine, the first time somebody asked."""
-        key = f"latency:{pilot_id}"
-        kept = self._store.get_value(key)
-        if kept is None and measure:
-            from jobs.latency import measure as measure_latency  # noqa: PLC0415 - torch
-
-            kept = [asdict(x) for x in measure_latency(stages, self._artifacts, Quiet())]
-            self._store.set_value(key, kept)
-        return kept or []
-
-    def _with_good(self, pilot_id: str, case: "Case") -> "Case":
-        """The case with the dataset's own good classes where it names none itself."""
-        record = self._store.pilot(pilot_id)
-        if case.good_classes or case.positive_classes or isinstance(case.prevalence, dict):
-            return case
-        try:
-            good = self.dataset(record.dataset, record.dataset_version).good_classes
-        except UserError:  # removed since
-            return case
-        return case.model_copy(update={"good_classes": tuple(good)})
 
     def _case_hash(self, spec: PilotSpec) -> str:
         """What fixes the rule and the case from here on; "" where the spec has none."""
@@ -793,53 +526,6 @@ class PilotService:
             "gain": reading.to_json(gain) if gain else None,
             "verdict": decision["verdict"] if decision else None,
         }
-
-    def _decision(self, record: PilotRecord) -> dict[str, Any] | None:
-        """The verdict for the saved case, or None where there is no case or no result yet."""
-        if record.status not in ("done", "partial"):
-            return None
-        try:
-            case = self.saved_case(record.id)
-            if case is None:
-                return None
-            result = self.roi(record.id, case)
-        except UserError as error:  # e.g. a class of the case without test images
-            reason = {"code": error.code, "facts": {"message": error.message}}
-            return {"verdict": None, "arm": None, "reasons": [reason]}
-        return {
-            "verdict": result.verdict,
-            "arm": result.chosen_arm,
-            "reasons": [{"code": r.code, "facts": dict(r.facts)} for r in result.reasons],
-        }
-
-    def _finished(self, pilot_id: str) -> "list[ArmResults]":
-        """Arms whose evaluation is done, with the folders of their predictions."""
-        from jobs.compare import ArmResults  # noqa: PLC0415 - torch
-
-        self._store.pilot(pilot_id)
-        stages = self._store.stages(pilot_id)
-        known = {a.name: a for a in self._store.arms(pilot_id)}
-        found: list[ArmResults] = []
-        for stage in stages:
-            if stage.kind != "evaluate" or stage.state != "done":
-                continue
-            folders = {r: self._artifacts.folder(k) for r, k in stage.inputs.items()}
-            dataset = folders.pop("dataset")
-            found += [
-                ArmResults(arm=known[name], evaluation=stage, dataset=dataset, predictions=folders)
-                for name in stage.arms
-            ]
-        return found
-
-
-def _scenario_name(name: str) -> str:
-    if len(name) > MAX_SCENARIO_NAME:
-        raise UserError(
-            f"The scenario's name has {len(name)} characters; at most {MAX_SCENARIO_NAME} fit.",
-            code="name-too-long",
-            field="name",
-        )
-    return name.strip()
 
 
 def _arms(spec: PilotSpec, data: DatasetView) -> list[ArmRecord]:
