@@ -75,6 +75,7 @@ class Catalogue:
             test=by_split.get("test", 0),
             classes=len(content["classes"]),
             captions=tuple(content["caption_columns"]),
+            attributes=tuple(content["attributes"]),
             task=content["task"],
         )
 

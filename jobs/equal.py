@@ -51,7 +51,7 @@ def token_width(name: TokenizerName, student: Student) -> int:
         return 3 * student.patch_size**2
     if name.family == "codebook":
         return int(name.argument or 0)
-    return TOKEN_WIDTHS.get(name.family, OTHER_WIDTH)
+    return OTHER_WIDTH if name.tunes else TOKEN_WIDTHS.get(name.family, OTHER_WIDTH)
 
 
 def _steady(share: float, spec: PilotSpec) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from digpt.tokenizers.names import parse
+from digpt.tokenizers.names import CLASS, parse
 from jobs.spec import Arm
 from jobs.views import DatasetView
 
@@ -34,6 +34,8 @@ def sees_labels(arm: Arm, data: DatasetView) -> bool:
     name = parse(arm.tokenizer) if arm.tokenizer else None
     while name is not None:
         if name.needs_captions:
+            if name.caption_fields:
+                return CLASS in name.caption_fields
             column = name.argument or "caption"
             has_column = column in data.caption_columns
             return not has_column or data.caption_names_class.get(column, 0.0) > 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from digpt.errors import UserError
 from digpt.reporter import Quiet, Reporter
-from digpt.tokenizers.names import parse
+from digpt.tokenizers.names import CLASS, parse
 from jobs import earlier, families, looks, reading, weights
 from jobs.casework import Casework
 from jobs.engine.plan import DatasetFacts, Plan, make_plan
@@ -574,7 +574,17 @@ def _check_fit(spec: PilotSpec, data: DatasetFacts) -> None:
 def _check_captions(arm: Arm, data: DatasetFacts) -> None:
     name = parse(arm.tokenizer) if arm.tokenizer else None
     while name is not None:
-        if name.needs_captions and name.argument and name.argument not in data.captions:
+        is_column = name.needs_captions and name.argument and not name.caption_fields
+        unknown = [f for f in name.caption_fields if f not in (CLASS, *data.attributes)]
+        if unknown:
+            there = ", ".join((CLASS, *data.attributes))
+            raise UserError(
+                f"{arm.name}: the caption template asks for {', '.join(unknown)}; the dataset has: "
+                f"{there}.",
+                code="unknown-caption",
+                field="tokenizer",
+            )
+        if is_column and name.argument not in data.captions:
             there = ", ".join(data.captions) or "none"
             raise UserError(
                 f"{arm.name}: the dataset has no caption column {name.argument!r} (it has: "

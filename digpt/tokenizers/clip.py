@@ -25,12 +25,17 @@ from digpt.tokenizers.weights import (
     unreachable,
 )
 
+DEPTHS = {"projected": 1, "last": 1, "penultimate": 2}  # which grid from the end tokens come from
 # Rebuilding a tower needs no text: open_clip insists on a text tower, so it gets the smallest.
 NO_TEXT = {"context_length": 1, "vocab_size": 2, "width": 8, "heads": 1, "layers": 1}
 
 
 class Clip(Pretrained):
-    """Tokens (B, h, w, D) of the tower's last block, normed and projected, and its embedding."""
+    """Tokens (B, h, w, D) and the image's embedding.
+
+    layer: `projected`, the tower's last block normed and projected; `last`, normed only
+    (B, h, w, W); `penultimate`, the block before it, normed.
+    """
 
     def __init__(
         self,
@@ -40,9 +45,12 @@ class Clip(Pretrained):
         quick_gelu: bool = False,
         mean: tuple[float, ...],
         std: tuple[float, ...],
+        layer: str = "projected",
+        facts: dict[str, object] | None = None,
         visual: nn.Module | None = None,
     ) -> None:
-        self.model, self.quick_gelu = model, quick_gelu
+        self.model, self.quick_gelu, self.layer = model, quick_gelu, layer
+        self.facts = dict(facts or {})  # how it was tuned, for cards and comparisons
         network: nn.Module = visual or _untrained(model, quick_gelu)
         super().__init__(name=name, network=network, size=_size(network), mean=mean, std=std)
 
@@ -53,28 +61,48 @@ class Clip(Pretrained):
             "quick_gelu": self.quick_gelu,
             "mean": self.mean.flatten().tolist(),
             "std": self.std.flatten().tolist(),
+            "layer": self.layer,
+            "facts": self.facts,
         }
 
     def tokens(self, images: Tensor) -> Tokens:
+        depth = DEPTHS[self.layer]
         if hasattr(self.network, "trunk"):
-            return trunk_tokens(self.network.trunk, images, self.name, self.network.head)
-        found = self.network.forward_intermediates(images, indices=1)
-        grid = found["image_intermediates"][-1].permute(0, 2, 3, 1)  # (B, h, w, W)
-        patches = _projected(self.network, grid)  # (B, h, w, D)
+            head = self.network.head if self.layer == "projected" else None
+            return trunk_tokens(self.network.trunk, images, self.name, head, depth=depth)
+        found = self.network.forward_intermediates(images, indices=depth)
+        grid = found["image_intermediates"][0].permute(0, 2, 3, 1)  # (B, h, w, W)
+        bring = _projected if self.layer == "projected" else _normed
+        patches = bring(self.network, grid)  # (B, h, w, D)
         return Tokens(patches, whole_image(patches, found["image_features"]))
 
     def pooled(self, images: Tensor) -> Tensor:
         return self.network(images)  # (B, D)
 
 
-def load_clip(name: str, argument: str) -> Clip:
+def load_clip(name: str, argument: str, layer: str = "projected") -> Clip:
     """The tokenizer of `model@tag` or `model@file`."""
+    model, loaded, facts = _loaded(name, argument)
+    return Clip(name=name, model=model, layer=layer, visual=loaded.visual, **facts)
+
+
+def load_pair(name: str, argument: str, layer: str = "projected") -> tuple[Any, Clip, Any]:
+    """A whole open_clip model, the tokenizer that its image tower is, and its text tokenizer."""
+    import open_clip  # noqa: PLC0415 - optional, seconds
+
+    model, loaded, facts = _loaded(name, argument)
+    made = Clip(name=name, model=model, layer=layer, visual=loaded.visual, **facts)
+    return loaded, made, open_clip.get_tokenizer(model)
+
+
+def _loaded(name: str, argument: str) -> tuple[str, Any, dict[str, Any]]:
+    """Model name, the model with its weights, and its preprocessing."""
     model, weights = _checked(name, argument)
     if is_file(weights):
         loaded = _from_file(name, model, str(existing(weights, name)))
     else:
         loaded = _from_tag(name, model, weights)
-    return _made(name, model, loaded, _preprocessing(model, weights))
+    return model, loaded, _preprocessing(model, weights)
 
 
 def check_clip(name: str, argument: str) -> None:
@@ -115,19 +143,15 @@ def tower(name: str, model: str, weights: str) -> tuple[Any, dict[str, Any]]:
     facts = _preprocessing(_known_model(model), weights)
     if is_file(weights):
         return _untrained(model, facts["quick_gelu"]), facts
-    return _from_tag(name, model, weights), facts
+    return _from_tag(name, model, weights).visual, facts
 
 
-def untrained_clip(name: str, argument: str, seed: int) -> Clip:
+def untrained_clip(name: str, argument: str, seed: int, layer: str = "projected") -> Clip:
     """The same tower before any training, its weights drawn from `seed`."""
     model, weights = split_argument(argument)
     facts = _preprocessing(_known_model(model), weights)
     visual = seeded_build(lambda: _untrained(model, facts["quick_gelu"]), seed)
-    return _made(name, model, visual, facts)
-
-
-def _made(name: str, model: str, visual: nn.Module, facts: dict[str, Any]) -> Clip:
-    return Clip(name=name, model=model, visual=visual, **facts)
+    return Clip(name=name, model=model, layer=layer, visual=visual, **facts)
 
 
 def _projected(visual: Any, grid: Tensor) -> Tensor:
@@ -139,10 +163,19 @@ def _projected(visual: Any, grid: Tensor) -> Tensor:
     if hasattr(visual, "attnpool"):
         pool = visual.attnpool
         return pool.c_proj(pool.v_proj(grid))
+    normed = _normed(visual, grid)
+    if visual.attn_pool is not None or visual.proj is None:
+        return normed
+    return normed @ visual.proj
+
+
+def _normed(visual: Any, grid: Tensor) -> Tensor:
+    """Patches (B, h, w, W) after the tower's last norm, where it has one that is theirs."""
+    if hasattr(visual, "attnpool"):  # a ResNet
+        return grid
     if visual.attn_pool is not None:  # CoCa: the last norm belongs to its pooling queries
         return F.layer_norm(grid, grid.shape[-1:])
-    normed = visual.ln_post(grid)
-    return normed if visual.proj is None else normed @ visual.proj
+    return visual.ln_post(grid)
 
 
 def _size(visual: Any) -> tuple[int, int]:
@@ -190,7 +223,7 @@ def _from_file(name: str, model: str, path: str) -> Any:
     import open_clip  # noqa: PLC0415 - optional, seconds
 
     try:
-        return open_clip.create_model(model, pretrained=path, pretrained_text=False).visual
+        return open_clip.create_model(model, pretrained=path, pretrained_text=False)
     except UNREADABLE as error:
         raise unfit(name, path, error) from error
 
@@ -206,7 +239,7 @@ def _from_tag(name: str, model: str, tag: str) -> Any:
         )
     except (RuntimeError, OSError) as error:
         raise _unreachable(name, model, tag) from error
-    return made.visual
+    return made
 
 
 def _unreachable(name: str, model: str, tag: str) -> UserError:

@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from digpt.data.dataset import UNLABELLED, ImageDataset
-from digpt.errors import UserError
+from digpt.data.dataset import ImageDataset
 from digpt.reporter import Reporter
+from digpt.tokenizers.captions import captioned
 from digpt.tokenizers.recogniser import WIDTH, Recogniser, initialise
 
 SAMPLES_SEEN = 32_000  # about half a minute on one core at 32 px; more still helps, slowly
@@ -32,52 +32,6 @@ FIRST_SCALE, LARGEST_SCALE = 10.0, 100.0
 HELD_OUT, MOST_HELD_OUT = 0.05, 500  # for the retrieval score before and after
 JITTER = 0.2  # brightness and contrast
 PHRASE_END = re.compile(r"[.;。；\n]+")
-# With such words a mirrored image would belie its caption.
-SIDED = re.compile(r"\b(left|right|rising|falling|(anti|counter)?clockwise)\b|[左右]|時計", re.I)
-
-
-@dataclass(frozen=True, slots=True)
-class Captioned:
-    """Rows of a dataset with their captions."""
-
-    rows: np.ndarray
-    captions: list[str]
-    column: str
-    names_class_share: float  # how many captions name the class of their image
-
-
-def captioned(dataset: ImageDataset, column: str | None) -> Captioned:
-    """Pool and training rows with a column's captions, or class names of training rows."""
-    wanted = column or "caption"
-    if wanted in dataset.captions:
-        rows = dataset.indices("pool", "train")
-        texts = dataset.captions[wanted][rows]
-        has_text = np.char.str_len(texts.astype(str)) > 0
-        rows, captions = rows[has_text], [str(t) for t in texts[has_text]]
-        share = dataset.caption_names_class.get(wanted)
-        share = _names_class(dataset, rows, captions) if share is None else float(share)
-        found = Captioned(rows, captions, wanted, share)
-    elif column is not None:
-        raise UserError(
-            f"Dataset {dataset.name!r} has no caption column {column!r}. It has: "
-            f"{', '.join(dataset.captions) or 'none'}.",
-            code="unknown-caption",
-            field="tokenizer",
-        )
-    else:
-        rows = dataset.indices("train")
-        rows = rows[dataset.labels[rows] != UNLABELLED]
-        names = [dataset.classes[c].replace("_", " ") for c in dataset.labels[rows]]
-        found = Captioned(rows, [f"a photo of {n}" for n in names], "class names", 1.0)
-    if len(found.rows) < FEWEST:
-        raise UserError(
-            f"domain-clip needs at least {FEWEST} captioned pool or training images; dataset "
-            f"{dataset.name!r} has {len(found.rows)}. Add captions, or choose filters or a clip: "
-            "model.",
-            code="too-few-captions",
-            field="tokenizer",
-        )
-    return found
 
 
 def train(
@@ -93,7 +47,7 @@ def train(
     samples_seen: int = SAMPLES_SEEN,
 ) -> Recogniser:
     """A recogniser tuned to the domain; its facts say on what and what it bought."""
-    data = captioned(dataset, column)
+    data = captioned(dataset, column, fewest=FEWEST)
     generator = torch.Generator().manual_seed(seed)
     images = torch.from_numpy(np.array(dataset.images.load(data.rows, image_size)))
     texts = _phrases(data.captions)
@@ -102,15 +56,14 @@ def train(
     made = Recogniser(name=name, image_size=image_size, patch_size=patch_size)
     model = _Pair(made, texts, generator).to(device)
     before = _retrieval(model, images, order[:held])
-    can_mirror = not any(SIDED.search(caption) for caption in data.captions)
     steps = max(samples_seen // BATCH, 1)
-    _loop(model, images, order[held:], steps, can_mirror, generator, reporter)
+    _loop(model, images, order[held:], steps, data.can_mirror, generator, reporter)
     after = _retrieval(model, images, order[:held])
     made.facts = {
         "captions": data.column,
         "names_class_share": data.names_class_share,
         "samples_seen": steps * BATCH,
-        "mirrored": can_mirror,
+        "mirrored": data.can_mirror,
         "phrases": len(texts.pieces),
         "retrieval_before": before,
         "retrieval_after": after,
@@ -198,8 +151,8 @@ def _loop(
     for step, batch in enumerate(_batches(rows, steps, generator)):
         reporter.check()
         for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * _schedule(step, steps)
-        pixels = _augmented(images[batch], can_mirror, generator).to(device)
+            group["lr"] = LEARNING_RATE * schedule(step, steps)
+        pixels = augmented(images[batch], can_mirror, generator).to(device)
         loss = model.loss(pixels, batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -221,7 +174,7 @@ def _batches(rows: Tensor, steps: int, generator: torch.Generator) -> list[Tenso
     return found[:steps]
 
 
-def _augmented(images: Tensor, can_mirror: bool, generator: torch.Generator) -> Tensor:
+def augmented(images: Tensor, can_mirror: bool, generator: torch.Generator) -> Tensor:
     """uint8 (B, S, S, 3) -> (B, 3, S, S) in [0, 1] with other light, mirrored at random if it may
     be; else places stay where they are."""
     pixels = images.permute(0, 3, 1, 2).float() / 255
@@ -231,7 +184,7 @@ def _augmented(images: Tensor, can_mirror: bool, generator: torch.Generator) -> 
     return (pixels * (1 + (2 * gain - 1) * JITTER) + (shift - 0.5) * JITTER).clamp(0, 1)
 
 
-def _schedule(step: int, steps: int) -> float:
+def schedule(step: int, steps: int) -> float:
     warmup = max(int(steps * WARMUP_SHARE), 1)
     if step < warmup:
         return (step + 1) / warmup
@@ -245,20 +198,6 @@ def _groups(model: nn.Module) -> list[dict[str, object]]:
         {"params": weights, "weight_decay": WEIGHT_DECAY},
         {"params": others, "weight_decay": 0.0},
     ]
-
-
-def _names_class(dataset: ImageDataset, rows: np.ndarray, captions: list[str]) -> float:
-    """Share of the labelled images among these whose caption holds the name of their class."""
-    named = [
-        _in_words(dataset.classes[label]) in _in_words(caption)
-        for label, caption in zip(dataset.labels[rows], captions, strict=True)
-        if label != UNLABELLED
-    ]
-    return float(np.mean(named)) if named else 0.0
-
-
-def _in_words(name: str) -> str:
-    return re.sub(r"[_\-\s]+", " ", name).strip().lower()
 
 
 def _phrases(captions: list[str]) -> Phrases:

@@ -18,7 +18,7 @@ from torch import Tensor
 from digpt.data.dataset import ImageDataset
 from digpt.errors import UserError, pick
 from digpt.reporter import Reporter
-from digpt.tokenizers import domain_clip
+from digpt.tokenizers import domain_clip, tuned_clip
 from digpt.tokenizers.base import Tokenizer
 from digpt.tokenizers.clip import Clip, check_clip, load_clip, untrained_clip
 from digpt.tokenizers.codebook import Codebook, sample_size
@@ -121,8 +121,9 @@ def load(folder: Path) -> Tokenizer:
 
 
 def _architecture(name: TokenizerName) -> str:
-    """The family whose class this is: an untrained CLIP is built as a CLIP."""
-    return name.base.family if name.family == "random" and name.base else name.family
+    """The family whose class this is: an untrained or tuned CLIP is built as a CLIP."""
+    is_like_base = name.family in ("random", "domain-clip")
+    return name.base.family if is_like_base and name.base else name.family
 
 
 def _about(tokenizer: Tokenizer) -> dict[str, Any]:
@@ -155,11 +156,11 @@ def _hog(task: Task) -> Tokenizer:
 
 
 def _clip(task: Task) -> Tokenizer:
-    return load_clip(task.name.canonical, task.name.argument or "")
+    return load_clip(task.name.canonical, task.name.argument or "", task.name.option("layer"))
 
 
 def _timm(task: Task) -> Tokenizer:
-    return load_timm(task.name.canonical, task.name.argument or "")
+    return load_timm(task.name.canonical, task.name.argument or "", task.name.option("layer"))
 
 
 def _random(task: Task) -> Tokenizer:
@@ -167,13 +168,28 @@ def _random(task: Task) -> Tokenizer:
     base = task.name.base
     if base is not None:
         untrained = untrained_clip if base.family == "clip" else untrained_timm
-        return untrained(task.name.canonical, base.argument or "", task.seed)
+        return untrained(task.name.canonical, base.argument or "", task.seed, base.option("layer"))
     made = Recogniser(name=task.name.canonical, image_size=task.size, patch_size=task.patch_size)
     initialise(made, torch.Generator().manual_seed(task.seed))
     return made
 
 
 def _domain_clip(task: Task) -> Tokenizer:
+    """From scratch and small, or a published CLIP tuned."""
+    base = task.name.base
+    if base is not None:
+        blocks = task.name.option("blocks")
+        return tuned_clip.tune(
+            task.name.canonical,
+            task.dataset,
+            task.name.argument,
+            base,
+            blocks=None if blocks == "all" else int(blocks),
+            size=task.size,
+            seed=task.seed,
+            device=task.device,
+            reporter=task.reporter,
+        )
     return domain_clip.train(
         task.name.canonical,
         task.dataset,

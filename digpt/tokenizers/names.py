@@ -1,15 +1,18 @@
 """How tokenizers are written in a spec, and what a plan must know of each family. No torch here.
 
-Grammar: `family`, `family:argument`, `family(base)`, `family:argument(base)`; for example `pixels`,
-`clip:ViT-B-32@laion2b_s34b_b79k`, `clip:ViT-B-32@weights.safetensors`, `random(timm:resnet18)`,
-`domain-clip:caption_with_state`, `codebook:512(domain-clip)`.
+Grammar: `family[:argument][?option=value&...][(base)]`; for example `pixels`,
+`clip:ViT-B-32@laion2b_s34b_b79k`, `clip:ViT-B-32@weights.safetensors?layer=penultimate`,
+`random(timm:resnet18)`, `domain-clip:caption_with_state`, `domain-clip:a photo of {class}`,
+`domain-clip?blocks=4(clip:ViT-B-32@openai)`, `codebook:512(domain-clip)`.
 """
 
+import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from digpt.errors import UserError, pick
 
+CLASS = "class"  # the field of a caption template that stands for an image's label
 SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")  # of files with weights
 
 
@@ -28,6 +31,7 @@ class Family:
     depends_on_seed: bool = False  # its weights come from the arm's seed
     is_discrete: bool = False
     has_network: bool = False  # something that `random(...)` can leave untrained
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # values, default first
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -54,6 +58,7 @@ FAMILIES: Mapping[str, Family] = {
         needs_argument=True,
         needs_weights=True,
         has_network=True,
+        options={"layer": ("projected", "last", "penultimate")},
     ),
     "timm": Family(
         description="a timm model",
@@ -62,14 +67,16 @@ FAMILIES: Mapping[str, Family] = {
         needs_argument=True,
         needs_weights=True,
         has_network=True,
+        options={"layer": ("last", "penultimate")},
     ),
     "domain-clip": Family(
         description="a small CLIP trained on this dataset's images and captions",
         licence="Apache-2.0 (this product); trained on your own images",
-        argument="caption column",
+        argument="caption column, or a template with {class} or {attribute}",
         needs_fit=True,
         needs_captions=True,
         has_network=True,
+        options={"blocks": ("2", "1", *(str(n) for n in range(3, 100)), "all")},  # of a base
     ),
     "codebook": Family(
         description="k-means codes of another tokenizer's tokens",
@@ -90,6 +97,7 @@ class TokenizerName:
     family: str
     argument: str | None
     base: "TokenizerName | None"
+    options: tuple[tuple[str, str], ...] = ()  # those that are not at their defaults, in order
 
     @property
     def facts(self) -> Family:
@@ -99,8 +107,25 @@ class TokenizerName:
     def canonical(self) -> str:
         """The one spelling of this name."""
         argument = f":{self.argument}" if self.argument else ""
+        options = "?" + "&".join(f"{k}={v}" for k, v in self.options) if self.options else ""
         base = f"({self.base.canonical})" if self.base else ""
-        return f"{self.family}{argument}{base}"
+        return f"{self.family}{argument}{options}{base}"
+
+    def option(self, key: str) -> str:
+        """What an option is, said or not."""
+        return dict(self.options).get(key, self.facts.options[key][0])
+
+    @property
+    def caption_fields(self) -> tuple[str, ...]:
+        """What a caption template takes from each image; () where a column is named or nothing."""
+        if self.family != "domain-clip":
+            return ()
+        return template_fields(self.argument or "")
+
+    @property
+    def tunes(self) -> bool:
+        """Whether a published recogniser is tuned on the dataset."""
+        return self.family == "domain-clip" and self.base is not None
 
     @property
     def weights_file(self) -> str | None:
@@ -109,7 +134,8 @@ class TokenizerName:
         if self.facts.needs_weights:
             weights = (self.argument or "").partition("@")[2].strip()
             return weights if is_file(weights) else None
-        return self.base.weights_file if self.base and self.needs_base else None
+        reads_base = self.base is not None and (self.needs_base or self.tunes)
+        return self.base.weights_file if self.base and reads_base else None
 
     @property
     def needs_base(self) -> bool:
@@ -130,30 +156,73 @@ def parse(name: str) -> TokenizerName:
     head, bracket, rest = text.partition("(")
     if bracket and not rest.endswith(")"):
         raise _wrong(name, "the bracket is not closed")
-    family, colon, argument = head.strip().partition(":")
-    facts = pick(FAMILIES, family.strip(), "tokenizer")
-    argument = argument.strip()
+    head, question, written = head.partition("?")
+    family, colon, argument = (part.strip() for part in head.partition(":"))
+    facts = pick(FAMILIES, family, "tokenizer")
     if colon and not argument:
         raise _wrong(name, "something must follow the colon")
     if argument and not facts.argument:
         raise _wrong(name, f"{family} takes nothing after a colon")
     if facts.needs_argument and not argument:
         raise _wrong(name, f"{family} needs a {facts.argument}, as in {family}:...")
-    if bracket and not (facts.needs_base or family == "random"):
-        raise _wrong(name, f"{family} takes no base in brackets")
-    if facts.needs_base and not bracket:
-        raise _wrong(name, f"{family} needs a base in brackets, as in {family}:512(filters)")
-    base = parse(rest[:-1]) if bracket else None
+    options = _options(name, facts, written) if question else ()
+    base = _base(name, family, rest[:-1] if bracket else None)
     if family == "codebook":
         _check_codes(name, argument)
-        if base is not None and base.facts.is_discrete:
-            raise _wrong(name, "a codebook cannot be made of codes")
-    if family == "random" and base is not None:
+    if family == "domain-clip":
+        _check_template(name, argument)
+        if options and base is None:
+            raise _wrong(name, "blocks belong to a clip: in brackets, as in domain-clip(clip:...)")
+    return TokenizerName(family, argument or None, base, options)
+
+
+def template_fields(argument: str) -> tuple[str, ...]:
+    """The {fields} of a caption template, each once; ValueError where a brace is not closed."""
+    found = (field for _, field, _, _ in string.Formatter().parse(argument) if field is not None)
+    return tuple(dict.fromkeys(found))
+
+
+def _base(name: str, family: str, written: str | None) -> TokenizerName | None:
+    """The tokenizer in brackets, if this family may stand before it."""
+    facts = FAMILIES[family]
+    if written is None:
+        if facts.needs_base:
+            raise _wrong(name, f"{family} needs a base in brackets, as in {family}:512(filters)")
+        return None
+    if not (facts.needs_base or family in ("random", "domain-clip")):
+        raise _wrong(name, f"{family} takes no base in brackets")
+    base = parse(written)
+    if family == "codebook" and base.facts.is_discrete:
+        raise _wrong(name, "a codebook cannot be made of codes")
+    if family == "domain-clip" and base.family != "clip":
+        raise _wrong(name, f"only a clip: has a text tower to tune with, {base.family} has none")
+    if family == "random":
         if not base.facts.has_network:
             raise _wrong(name, f"{base.family} has no network to leave untrained")
         if base.family == "domain-clip":
-            base = None  # its tower is what `random` is anyway
-    return TokenizerName(family.strip(), argument or None, base)
+            return base.base  # its tower; without one it is what `random` is anyway
+    return base
+
+
+def _options(name: str, facts: Family, written: str) -> tuple[tuple[str, str], ...]:
+    found: dict[str, str] = {}
+    for part in written.split("&"):
+        key, _, value = (text.strip() for text in part.partition("="))
+        if key not in facts.options:
+            known = ", ".join(facts.options) or "none"
+            raise _wrong(name, f"there is no option {key!r}; its options: {known}")
+        if value not in facts.options[key]:
+            raise _wrong(name, f"{key} must be {_choices(facts.options[key])}, not {value!r}")
+        found[key] = value
+    return tuple((k, v) for k, v in sorted(found.items()) if v != facts.options[k][0])
+
+
+def _choices(values: tuple[str, ...]) -> str:
+    numbers = [int(v) for v in values if v.isdecimal()]
+    words = [v for v in values if not v.isdecimal()]
+    if numbers:
+        words = [f"a number from {min(numbers)} to {max(numbers)}", *words]
+    return " or ".join(words)
 
 
 def is_file(weights: str) -> bool:
@@ -164,6 +233,17 @@ def is_file(weights: str) -> bool:
 def _check_codes(name: str, argument: str) -> None:
     if not argument.isdecimal() or not 2 <= int(argument) <= 65_536:
         raise _wrong(name, f"the number of codes must be from 2 to 65536, not {argument!r}")
+
+
+def _check_template(name: str, argument: str) -> None:
+    try:
+        fields = template_fields(argument)
+    except ValueError as error:
+        raise _wrong(
+            name, f"the caption template has a brace without its partner ({error})"
+        ) from error
+    if "" in fields:
+        raise _wrong(name, "a caption template needs names in its braces, as in {class}")
 
 
 def _wrong(name: str, why: str) -> UserError:

@@ -75,8 +75,12 @@ class _Tunable(nn.Module):
         return self.recogniser.pooled(self.recogniser.fitted(images))
 
 
-def trunk_tokens(trunk: Any, images: Tensor, name: str, head: nn.Module | None = None) -> Tokens:
+def trunk_tokens(
+    trunk: Any, images: Tensor, name: str, head: nn.Module | None = None, *, depth: int = 1
+) -> Tokens:
     """Tokens of a timm model: each place of its last grid, and the whole image, through its head.
+
+    depth: 1, the last grid; 2, the one before it, without a head.
 
     Without a `head` of its own (CLIP's projection) the places are the last grid as it is, after the
     last norm where the model has one there. A head that is shown one place alone pools nothing, so
@@ -89,8 +93,8 @@ def trunk_tokens(trunk: Any, images: Tensor, name: str, head: nn.Module | None =
             code="no-patch-features",
             field="tokenizer",
         )
-    last, grids = trunk.forward_intermediates(images, indices=1, norm=True, output_fmt="NCHW")
-    patches = grids[-1].permute(0, 2, 3, 1)  # (B, h, w, C)
+    last, grids = trunk.forward_intermediates(images, indices=depth, norm=True, output_fmt="NCHW")
+    patches = grids[0].permute(0, 2, 3, 1)  # (B, h, w, C)
     if head is None:
         pooled = trunk.forward_head(last, pre_logits=True)  # (B, F)
     else:

@@ -25,12 +25,15 @@ from digpt.tokenizers.weights import (
 
 
 class Timm(Pretrained):
-    """Tokens (B, h, w, D) of the last block and the pooled vector (B, D)."""
+    """Tokens (B, h, w, D) of the last block (layer `last`) or the one before it (`penultimate`),
+    and the pooled vector (B, D)."""
 
-    def __init__(self, *, name: str, model: str, network: nn.Module | None = None) -> None:
+    def __init__(
+        self, *, name: str, model: str, layer: str = "last", network: nn.Module | None = None
+    ) -> None:
         from timm.data.config import resolve_model_data_config  # noqa: PLC0415 - seconds
 
-        self.model = model
+        self.model, self.layer = model, layer
         network = network or create(model)
         data = resolve_model_data_config(network)
         super().__init__(
@@ -42,27 +45,28 @@ class Timm(Pretrained):
         )
 
     def config(self) -> dict[str, object]:
-        return {"name": self.name, "model": self.model}
+        return {"name": self.name, "model": self.model, "layer": self.layer}
 
     def tokens(self, images: Tensor) -> Tokens:
-        return trunk_tokens(self.network, images, self.name)
+        depth = 2 if self.layer == "penultimate" else 1
+        return trunk_tokens(self.network, images, self.name, depth=depth)
 
     def pooled(self, images: Tensor) -> Tensor:
         features = self.network.forward_features(images)
         return self.network.forward_head(features, pre_logits=True)  # (B, D)
 
 
-def load_timm(name: str, argument: str) -> Timm:
+def load_timm(name: str, argument: str, layer: str = "last") -> Timm:
     """The tokenizer of `model` (its published weights) or `model@file`."""
     model, path = _checked(name, argument)
     if path is None:
-        return Timm(name=name, model=model, network=published(name, model))
+        return Timm(name=name, model=model, layer=layer, network=published(name, model))
     network = create(model)
     try:
         network.load_state_dict(without_classifier(read_weights(path), network))
     except UNREADABLE as error:
         raise unfit(name, str(path), error) from error
-    return Timm(name=name, model=model, network=network)
+    return Timm(name=name, model=model, layer=layer, network=network)
 
 
 def check_timm(name: str, argument: str) -> None:
@@ -84,11 +88,12 @@ def _checked(name: str, argument: str) -> tuple[str, Path | None]:
     return model, existing(weights, name)
 
 
-def untrained_timm(name: str, argument: str, seed: int) -> Timm:
+def untrained_timm(name: str, argument: str, seed: int, layer: str = "last") -> Timm:
     """The same model before any training, its weights drawn from `seed`."""
     model, _ = split_argument(argument)
     check_model(model)
-    return Timm(name=name, model=model, network=seeded_build(lambda: create(model), seed))
+    network = seeded_build(lambda: create(model), seed)
+    return Timm(name=name, model=model, layer=layer, network=network)
 
 
 def create(model: str) -> nn.Module:

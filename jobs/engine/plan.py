@@ -16,6 +16,7 @@ from digpt.init import Init
 from digpt.recipe import PLAIN_VIEWS, Preset, Recipe, Student, without_off
 from digpt.tokenizers.names import TokenizerName, parse
 from jobs import equal
+from jobs.engine.teacher_work import fit_flops, token_flops
 from jobs.spec import PRETRAINING, Arm, PilotSpec
 
 # Raise a number when the code behind that kind changes its results.
@@ -31,11 +32,6 @@ VERSIONS: Mapping[str, int] = {
     "evaluate": 1,
 }
 
-# About how many FLOPs a tokenizer family spends per pixel, for estimates only: making tokens, and
-# fitting (or tuning) it per image of the pool. Wrong hints are corrected by measured history.
-TOKEN_FLOPS: Mapping[str, float] = {"pixels": 10, "hog": 200, "filters": 4e3, "random": 3e4}
-FIT_FLOPS: Mapping[str, float] = {"pixels": 1, "hog": 1, "filters": 5e3, "domain-clip": 4e5}
-OTHER_FLOPS = 3e4
 EARLIER = "earlier pilot"  # label of the stages that an init of an earlier arm brings along
 
 
@@ -52,6 +48,7 @@ class DatasetFacts:
     test: int
     classes: int
     captions: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
     task: str = "classification"
 
 
@@ -221,8 +218,10 @@ def _add_encoder(builder: _Builder, arm: Arm, seed: int, prepare: str) -> str | 
     stored = prepare
     if recipe.stored_size:
         stored = _add_prepare(builder, arm.name, recipe.stored_size)
-    source = {"tokenizer": fit}
-    if recipe.crops != "online":
+    source, online = {"tokenizer": fit}, 0.0
+    if recipe.crops == "online":
+        online = token_flops(parse(arm.tokenizer), recipe.student.image_size)
+    else:
         source = {"tokens": _add_tokens(builder, arm.name, arm.tokenizer, fit, stored)}
     return builder.add(
         "pretrain",
@@ -231,8 +230,7 @@ def _add_encoder(builder: _Builder, arm: Arm, seed: int, prepare: str) -> str | 
         {"dataset": stored} | source | start,
         label=f"seed {seed}",
         units=recipe.images_seen,
-        cost_hint=equal.flops_per_image(arm, recipe)
-        + (_token_flops(arm.tokenizer, recipe.student) if recipe.crops == "online" else 0.0),
+        cost_hint=equal.flops_per_image(arm, recipe) + online,
     )
 
 
@@ -288,12 +286,8 @@ def _add_tokens(builder: _Builder, arm: str, tokenizer: str, fit: str, stored: s
         {"dataset": stored, "tokenizer": fit},
         label=tokenizer,
         units=(builder.data.pool + builder.data.train) * len(views),
-        cost_hint=_token_flops(tokenizer, recipe.student),
+        cost_hint=token_flops(parse(tokenizer), recipe.student.image_size),
     )
-
-
-def _token_flops(tokenizer: str, student: Student) -> float:
-    return TOKEN_FLOPS.get(parse(tokenizer).family, OTHER_FLOPS) * student.image_size**2
 
 
 def _add_fit(builder: _Builder, arm: str, name: TokenizerName, seed: int, prepare: str) -> str:
@@ -307,6 +301,7 @@ def _add_fit(builder: _Builder, arm: str, name: TokenizerName, seed: int, prepar
         "patch_size": student.patch_size,
         "seed": seed if name.depends_on_seed else 0,
     }
+    images = builder.data.pool + builder.data.train
     if name.weights_file:
         params["weights"] = builder.weights[name.weights_file]
     return builder.add(
@@ -315,8 +310,8 @@ def _add_fit(builder: _Builder, arm: str, name: TokenizerName, seed: int, prepar
         params,
         inputs,
         label=name.canonical,
-        units=builder.data.pool + builder.data.train,
-        cost_hint=FIT_FLOPS.get(name.family, OTHER_FLOPS) * student.image_size**2,
+        units=images,
+        cost_hint=fit_flops(name, student.image_size, images),
     )
 
 

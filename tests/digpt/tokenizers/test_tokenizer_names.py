@@ -22,8 +22,14 @@ from digpt.tokenizers import FAMILIES, parse
         "timm:vit_small_patch14_dinov2.lvd142m",
         "domain-clip",
         "domain-clip:caption_with_state",
+        "domain-clip:a photo of {class} on {part id}",
+        "domain-clip:{class}の写真(clip:ViT-B-32@openai)",
+        "domain-clip(clip:ViT-B-32@openai)",
+        "domain-clip?blocks=all(clip:ViT-B-32@openai?layer=last)",
+        "clip:ViT-B-32@openai?layer=penultimate",
         "codebook:512(domain-clip)",
         "codebook:64(timm:resnet18)",
+        "codebook:64(domain-clip(clip:RN50@a/b.pt))",
     ],
 )
 def test_a_canonical_name_parses_to_itself(name):
@@ -34,8 +40,21 @@ def test_spaces_do_not_matter():
     assert parse(" codebook : 512 ( domain-clip ) ").canonical == "codebook:512(domain-clip)"
 
 
+def test_an_option_at_its_default_is_the_same_as_none():
+    assert parse("clip:RN50@openai?layer=projected") == parse("clip:RN50@openai")
+    assert parse("domain-clip?blocks=2(clip:RN50@openai)").option("blocks") == "2"
+    assert parse("domain-clip?blocks=2(clip:RN50@openai)").options == ()
+
+
+def test_a_template_names_its_fields():
+    assert parse("domain-clip:{class}の{part id}, {class}").caption_fields == ("class", "part id")
+    assert parse("domain-clip:caption").caption_fields == ()
+
+
 def test_random_of_domain_clip_is_random():
     assert parse("random(domain-clip)") == parse("random")
+    tuned = parse("random(domain-clip(clip:RN50@openai))")
+    assert tuned == parse("random(clip:RN50@openai)")
 
 
 def test_an_unknown_family_suggests_the_nearest():
@@ -59,6 +78,14 @@ def test_an_unknown_family_suggests_the_nearest():
         ("filters(pixels)", "takes no base"),
         ("random(filters)", "no network"),
         ("codebook:8(filters", "not closed"),
+        ("domain-clip(timm:resnet18)", "only a clip: has a text tower"),
+        ("domain-clip?blocks=4", "blocks belong to a clip: in brackets"),
+        ("domain-clip?blocks=0(clip:RN50@openai)", "blocks must be a number from 1 to 99 or all"),
+        ("clip:RN50@openai?layer=first", "layer must be projected or last or penultimate"),
+        ("clip:RN50@openai?depth=2", "no option 'depth'; its options: layer"),
+        ("filters?layer=last", "its options: none"),
+        ("domain-clip:a {class", "brace without its partner"),
+        ("domain-clip:a {} dent", "names in its braces"),
     ],
 )
 def test_a_malformed_name_says_what_is_wrong(name, why):
@@ -76,6 +103,8 @@ def test_the_weights_file_of_a_name_is_known_to_plans():
     assert parse("codebook:8(timm:resnet18@b.safetensors)").weights_file == "b.safetensors"
     assert parse("clip:RN50@openai").weights_file is None
     assert parse("random(clip:RN50@a/b.pt)").weights_file is None
+    assert parse("domain-clip(clip:RN50@a/b.pt)").weights_file == "a/b.pt"
+    assert parse("codebook:8(domain-clip(clip:RN50@a/b.pt))").weights_file == "a/b.pt"
 
 
 def test_every_family_says_its_licence():

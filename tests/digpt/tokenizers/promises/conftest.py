@@ -1,7 +1,9 @@
 """A small dataset of stripes, and tokenizers fitted to it."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +12,26 @@ import torch
 from digpt.data.dataset import UNLABELLED, ImageDataset
 from digpt.data.images import ArrayImages
 from digpt.reporter import Quiet
-from digpt.tokenizers import domain_clip, fitting
+from digpt.tokenizers import domain_clip, fitting, tuned_clip
 from digpt.tokenizers.base import Tokenizer
 from digpt.tokenizers.names import parse
 
 SIZE, PATCH = 16, 4
+TEXT = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+TOWERS = {
+    "tiny-vit": {"image_size": 32, "patch_size": 8, "width": 64, "layers": 2, "head_width": 32},
+    "tiny-resnet": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16, "patch_size": None},
+    "tiny-convnext": {
+        "timm_model_name": "test_convnext",
+        "timm_model_pretrained": False,
+        "timm_pool": "",
+        "timm_proj": "linear",
+        "image_size": 160,
+    },
+}
+NETWORKS = ("test_vit", "test_convnext", "test_resnet")
 SPLIT = np.repeat(["pool", "train", "val", "test"], [240, 80, 40, 40])
-FEW = 3 * domain_clip.BATCH  # samples that domain-clip sees here
+FEW = 3 * domain_clip.BATCH  # samples that a trained one sees here
 
 
 def stripes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -65,7 +80,7 @@ def elsewhere(dataset: ImageDataset) -> ImageDataset:
 
 @pytest.fixture(scope="session")
 def fit() -> Iterator[Callable[..., Tokenizer]]:
-    """Fits a tokenizer by name, its base too; domain-clip sees three batches only."""
+    """Fits a tokenizer by name, its base too; those that are trained see little."""
 
     def make(name: str, data: ImageDataset, seed: int = 0) -> Tokenizer:
         parsed = parse(name)
@@ -84,9 +99,9 @@ def fit() -> Iterator[Callable[..., Tokenizer]]:
         )
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(domain_clip, "SAMPLES_SEEN", FEW)
-        if "samples_seen" in (domain_clip.train.__kwdefaults__ or {}):
-            patch.setitem(domain_clip.train.__kwdefaults__, "samples_seen", FEW)
+        for trained in (domain_clip.train, tuned_clip.tune):
+            assert trained.__kwdefaults__
+            patch.setitem(trained.__kwdefaults__, "samples_seen", FEW)
         yield make
 
 
@@ -108,3 +123,23 @@ def images(dataset: ImageDataset) -> torch.Tensor:
     """The first 12 images, (12, 3, S, S) in [0, 1]."""
     pixels = np.array(dataset.images.load(np.arange(12), SIZE))
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of tiny weights files: NAME.pt and NAME.safetensors."""
+    import open_clip  # noqa: PLC0415 - seconds
+    import timm  # noqa: PLC0415
+    from safetensors.torch import save_file  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("weights")
+    for name, vision in TOWERS.items():
+        about = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": TEXT}
+        (folder / f"{name}.json").write_text(json.dumps(about))
+    open_clip.add_model_config(folder)
+    models = {n: open_clip.create_model(n) for n in TOWERS}
+    models |= {n: timm.create_model(n, num_classes=0) for n in NETWORKS}
+    for name, model in models.items():
+        torch.save(model.state_dict(), folder / f"{name}.pt")
+        save_file(model.state_dict(), folder / f"{name}.safetensors")
+    return folder

@@ -62,7 +62,7 @@ def test_class_names_stand_in_for_captions_and_are_confessed(dataset):
     everyone = np.where(dataset.split == "pool", "train", dataset.split)
     labels = np.where(dataset.labels == UNLABELLED, 0, dataset.labels)
     facts = train(replace(dataset, captions={}, split=everyone, labels=labels)).facts
-    assert (facts["captions"], facts["names_class_share"]) == ("class names", 1.0)
+    assert (facts["captions"], facts["names_class_share"]) == ("a photo of {class}", 1.0)
 
 
 def test_captions_that_name_the_class_are_counted_where_nobody_said(dataset):

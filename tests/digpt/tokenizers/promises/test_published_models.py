@@ -1,46 +1,12 @@
 """clip and timm: tiny models made here, so nothing is downloaded."""
 
-import json
-
 import pytest
 import torch
 
 from digpt.errors import UserError
 from digpt.tokenizers import fitting
 
-TEXT = {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1}
-TOWERS = {
-    "tiny-vit": {"image_size": 32, "patch_size": 8, "width": 64, "layers": 2, "head_width": 32},
-    "tiny-resnet": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16, "patch_size": None},
-    "tiny-convnext": {
-        "timm_model_name": "test_convnext",
-        "timm_model_pretrained": False,
-        "timm_pool": "",
-        "timm_proj": "linear",
-        "image_size": 160,
-    },
-}
 NETWORKS = ("test_vit", "test_convnext", "test_resnet")
-
-
-@pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
-    """A folder of tiny weights files: NAME.pt and NAME.safetensors."""
-    import open_clip  # noqa: PLC0415 - seconds
-    import timm  # noqa: PLC0415
-    from safetensors.torch import save_file  # noqa: PLC0415
-
-    folder = tmp_path_factory.mktemp("weights")
-    for name, vision in TOWERS.items():
-        about = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": TEXT}
-        (folder / f"{name}.json").write_text(json.dumps(about))
-    open_clip.add_model_config(folder)
-    models = {n: open_clip.create_model(n) for n in TOWERS}
-    models |= {n: timm.create_model(n, num_classes=0) for n in NETWORKS}
-    for name, model in models.items():
-        torch.save(model.state_dict(), folder / f"{name}.pt")
-        save_file(model.state_dict(), folder / f"{name}.safetensors")
-    return folder
 
 
 @pytest.fixture
@@ -221,3 +187,34 @@ def test_weights_in_the_cache_are_enough(tmp_path, monkeypatch, offline):
     cached.mkdir(parents=True)
     (cached / "model.safetensors").touch()
     fitting.check("timm:vit_small_patch14_dinov2.lvd142m")
+
+
+@pytest.mark.parametrize(
+    ("family", "model", "layer", "width"),
+    [
+        ("clip", "tiny-vit", "projected", 32),
+        ("clip", "tiny-vit", "last", 64),
+        ("clip", "tiny-vit", "penultimate", 64),
+        ("clip", "tiny-resnet", "last", 512),
+        ("clip", "tiny-convnext", "penultimate", 48),
+        ("timm", "test_vit", "penultimate", 64),
+    ],
+)
+def test_tokens_come_from_the_layer_that_the_name_says(
+    family, model, layer, width, shelf, fit, dataset, images, tmp_path
+):
+    plain = f"{family}:{model}@{shelf / model}.pt"
+    tokenizer = fit(f"{plain}?layer={layer}", dataset)
+    patches, shared = tokenizer.encode(images)
+    assert (patches.shape[-1], shared.shape[-1]) == (width, width)
+    is_default = torch.equal(patches.sum(), fit(plain, dataset).encode(images).patches.sum())
+    assert is_default == (layer == "projected")
+    fitting.save(tokenizer, tmp_path)
+    assert torch.equal(fitting.load(tmp_path).encode(images).patches, patches)
+
+
+def test_the_last_layer_projected_is_the_projected_one(shelf, fit, dataset, images):
+    plain = f"clip:tiny-vit@{shelf / 'tiny-vit'}.pt"
+    last, projected = fit(f"{plain}?layer=last", dataset), fit(plain, dataset)
+    expected = last.encode(images).patches @ last.network.proj
+    torch.testing.assert_close(projected.encode(images).patches, expected)

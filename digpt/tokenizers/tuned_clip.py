@@ -1,0 +1,230 @@
+"""domain-clip(clip:...): a published CLIP tuned on the domain's images and captions.
+
+open_clip's own loss, tokenizer and way of locking towers (LiT, Zhai et al. 2022): the last blocks
+of both towers learn, at a small rate. A batch holds each caption once, since equal captions would
+be each other's wrong answers. What is held out of tuning tells when to stop and what was bought.
+Only pool and training images are seen. B batch, D width of the embedding.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from digpt.data.dataset import UNLABELLED, ImageDataset
+from digpt.errors import UserError
+from digpt.reporter import Reporter
+from digpt.tokenizers.captions import Captioned, captioned
+from digpt.tokenizers.clip import Clip, load_pair
+from digpt.tokenizers.domain_clip import augmented, schedule
+from digpt.tokenizers.names import TokenizerName
+from digpt.tokenizers.published import CHUNK
+
+SAMPLES_SEEN = 16_000
+BATCH = 64
+FEWEST = 64  # captioned images
+LEARNING_RATE, WEIGHT_DECAY = 1e-5, 0.05
+LOOKS = 10  # at the held-out images while tuning
+PATIENCE = 3  # looks without a better one
+HELD_OUT, MOST_HELD_OUT = 0.1, 500
+FEWEST_CAPTIONS = 2  # distinct ones; with one there is nothing to tell apart
+
+
+def tune(
+    name: str,
+    dataset: ImageDataset,
+    wanted: str | None,
+    base: TokenizerName,
+    *,
+    blocks: int | None,
+    size: int,
+    seed: int,
+    device: torch.device,
+    reporter: Reporter,
+    samples_seen: int = SAMPLES_SEEN,
+) -> Clip:
+    """The CLIP `base` after tuning; its facts say on what and what it bought.
+
+    wanted: caption column or template. blocks: how many of each tower's blocks learn, None: all.
+    size: of the images as they are read.
+    """
+    data = captioned(dataset, wanted, fewest=FEWEST)
+    if len(set(data.captions)) < FEWEST_CAPTIONS:
+        raise UserError(
+            f"{name}: every image has the same caption ({data.captions[0]!r}), so there is nothing "
+            "to learn. Choose another caption column, or the recogniser as it is.",
+            code="one-caption",
+            field="tokenizer",
+        )
+    model, recogniser, tokenize = load_pair(name, base.argument or "", base.option("layer"))
+    pair = _Pair(model.to(device), recogniser.to(device), tokenize(data.captions).to(device))
+    pair.unlock(blocks)
+    images = torch.from_numpy(np.array(dataset.images.load(data.rows, size)))
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    held = min(max(int(len(order) * HELD_OUT), 1), MOST_HELD_OUT)
+    look = _Look(dataset, data, images, order[:held], pair, tokenize)
+    before = look()
+    best, seen = _loop(pair, data, images, order[held:], look, seed, samples_seen, reporter)
+    recogniser.facts = {
+        "captions": data.column,
+        "names_class_share": data.names_class_share,
+        "blocks": blocks or "all",
+        "samples_seen": seen,
+        "retrieval_images": held,
+        **{f"{measure}_before": value for measure, value in before.items()},
+        **{f"{measure}_after": value for measure, value in best.items()},
+    }
+    reporter.log(
+        f"{name}: right caption first for {best['retrieval']:.1%} of {held} held-out images "
+        f"({before['retrieval']:.1%} before tuning)"
+    )
+    return recogniser.cpu().requires_grad_(False)
+
+
+class _Pair:
+    """Both towers of an open_clip model; images come as the tokenizer gets them."""
+
+    def __init__(self, model: Any, recogniser: Clip, texts: Tensor) -> None:
+        self.model, self.recogniser, self.texts = model, recogniser, texts
+
+    def unlock(self, blocks: int | None) -> None:
+        """Let the last blocks of both towers learn; None: everything."""
+        self.model.requires_grad_(True)
+        if blocks is None:
+            return
+        groups = blocks + 1  # the projection is a group of its own
+        try:
+            self.model.lock_image_tower(unlocked_groups=groups)
+            self.model.lock_text_tower(unlocked_layers=groups)
+        except (AssertionError, RuntimeError) as error:
+            raise UserError(
+                f"{self.recogniser.name}: open_clip cannot tune the last blocks of this model "
+                f"alone ({error}). Write ?blocks=all.",
+                code="blocks-not-lockable",
+                field="tokenizer",
+            ) from error
+
+    def images(self, photos: Tensor) -> Tensor:
+        """(B, 3, S, S) in [0, 1] -> (B, D), of length 1."""
+        return F.normalize(self.model.encode_image(self.recogniser.fitted(photos)), dim=-1)
+
+    def text(self, texts: Tensor) -> Tensor:
+        return F.normalize(self.model.encode_text(texts), dim=-1)
+
+    def state(self) -> dict[str, Tensor]:
+        """What may have changed, copied."""
+        learning = {n for n, p in self.model.named_parameters() if p.requires_grad}
+        return {n: v.clone() for n, v in self.model.state_dict().items() if n in learning}
+
+
+class _Look:
+    """Scores on held-out images: the right caption first, and the class by its name alone."""
+
+    def __init__(
+        self,
+        dataset: ImageDataset,
+        data: Captioned,
+        images: Tensor,
+        rows: Tensor,
+        pair: _Pair,
+        tokenize: Any,
+    ) -> None:
+        self.pair, self.images, self.rows = pair, images, rows
+        known = {text: number for number, text in enumerate(dict.fromkeys(data.captions))}
+        self.own = torch.tensor([known[data.captions[row]] for row in rows.tolist()])
+        self.texts = tokenize(list(known)).to(pair.texts.device)
+        self.labels = torch.from_numpy(dataset.labels[data.rows[rows.numpy()]])
+        prompts = [f"a photo of {name.replace('_', ' ')}" for name in dataset.classes]
+        self.prompts = tokenize(prompts).to(pair.texts.device)
+
+    @torch.no_grad()
+    def __call__(self) -> dict[str, float]:
+        self.pair.model.eval()
+        parts = self.images[self.rows].split(CHUNK)
+        embedded = torch.cat([self.pair.images(_pixels(p).to(self.texts.device)) for p in parts])
+        texts = torch.cat([self.pair.text(part) for part in self.texts.split(CHUNK)])
+        nearest = (embedded @ texts.T).argmax(dim=1).cpu()
+        found = {"retrieval": float((nearest == self.own).float().mean())}
+        is_known = self.labels != UNLABELLED
+        if is_known.any():
+            guessed = (embedded @ self.pair.text(self.prompts).T).argmax(dim=1).cpu()
+            found["zero_shot"] = float((guessed == self.labels)[is_known].float().mean())
+        return found
+
+
+def _loop(
+    pair: _Pair,
+    data: Captioned,
+    images: Tensor,
+    rows: Tensor,
+    look: _Look,
+    seed: int,
+    samples_seen: int,
+    reporter: Reporter,
+) -> tuple[dict[str, float], int]:
+    """Tune until held-out retrieval has not grown for a while; leaves the best state and says its
+    scores and how many samples had been seen then (0: tuning bought nothing)."""
+    from open_clip import ClipLoss  # noqa: PLC0415 - optional, seconds
+
+    generator, loss = torch.Generator().manual_seed(seed + 1), ClipLoss()
+    learning = [p for p in pair.model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(
+        learning, lr=LEARNING_RATE, betas=(0.9, 0.98), eps=1e-6, weight_decay=WEIGHT_DECAY
+    )
+    size = min(BATCH, len({data.captions[row] for row in rows.tolist()}))
+    batches = _batches(data.captions, rows, size, generator)
+    steps = max(samples_seen // size, 1)
+    best, state, at, waited = look(), pair.state(), 0, 0
+    for step in range(steps):
+        reporter.check()
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * schedule(step, steps)
+        batch = next(batches)
+        photos = augmented(images[batch], data.can_mirror, generator).to(pair.texts.device)
+        pair.model.train()
+        features = pair.images(photos), pair.text(pair.texts[batch])
+        value = loss(*features, pair.model.logit_scale.exp())
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        nn.utils.clip_grad_norm_(learning, 1.0)
+        optimizer.step()
+        reporter.progress(step + 1, steps)
+        if (step + 1) % max(steps // LOOKS, 1) == 0 or step + 1 == steps:
+            now = look()
+            reporter.metric(step + 1, loss=float(value.detach()), **now)
+            is_better = now["retrieval"] > best["retrieval"]
+            waited = 0 if is_better else waited + 1
+            if is_better:
+                best, state, at = now, pair.state(), step + 1
+            if waited >= PATIENCE:
+                break
+    pair.model.load_state_dict(state, strict=False)
+    pair.model.eval()
+    return best, at * size
+
+
+def _batches(
+    captions: list[str], rows: Tensor, size: int, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """Rows without end, in batches of `size` that hold every caption once at most."""
+    kept: list[int] = []  # met while their caption was in the batch already
+    while True:
+        order = rows[torch.randperm(len(rows), generator=generator)].tolist()
+        batch: dict[str, int] = {}
+        waiting, kept = kept + order, []
+        for row in waiting:
+            if captions[row] in batch:
+                kept.append(row)
+                continue
+            batch[captions[row]] = row
+            if len(batch) == size:
+                yield torch.tensor(list(batch.values()))
+                batch = {}
+        kept = kept[: len(rows)]  # frequent captions would pile up for ever
+
+
+def _pixels(photos: Tensor) -> Tensor:
+    return photos.permute(0, 3, 1, 2).float() / 255

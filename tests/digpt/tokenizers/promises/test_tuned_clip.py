@@ -1,0 +1,135 @@
+"""domain-clip(clip:...): a tiny open_clip model tuned on stripes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from digpt.data.dataset import UNLABELLED
+from digpt.errors import UserError
+from digpt.reporter import Quiet
+from digpt.tokenizers import fitting, tuned_clip
+from digpt.tokenizers.names import parse
+
+pytestmark = pytest.mark.slow  # open_clip's import
+
+
+@pytest.fixture(scope="module")
+def told(dataset):
+    """The stripes with captions that tell how they stand, in the pool too."""
+    images = dataset.images.load(np.arange(len(dataset)), 16).astype(float)
+    upright = images.std(axis=2).mean((1, 2)) > images.std(axis=1).mean((1, 2))
+    words = np.array(["a lying thing", "an upright thing"])[upright.astype(int)]
+    return replace(dataset, captions={"caption": words})
+
+
+@pytest.fixture(scope="module")
+def tune(shelf):
+    def run(data, *, blocks="2", column=None, seed=0, samples_seen=400, model="tiny-vit"):
+        base = f"clip:{model}@{shelf / model}.pt"
+        head = f"domain-clip:{column}" if column else "domain-clip"
+        name = parse(f"{head}?blocks={blocks}({base})")
+        return tuned_clip.tune(
+            name.canonical,
+            data,
+            name.argument,
+            name.base,
+            blocks=None if blocks == "all" else int(blocks),
+            size=16,
+            seed=seed,
+            device=torch.device("cpu"),
+            reporter=Quiet(),
+            samples_seen=samples_seen,
+        )
+
+    return run
+
+
+@pytest.fixture
+def quickly(monkeypatch):
+    """A rate at which a tiny untrained model learns within a test."""
+    monkeypatch.setattr(tuned_clip, "LEARNING_RATE", 3e-3)
+
+
+def test_tuning_finds_the_right_caption_more_often_and_says_so(tune, told, quickly):
+    facts = tune(told, samples_seen=1200, blocks="all").facts
+    assert facts["retrieval_after"] > max(facts["retrieval_before"], 0.8)
+    assert {"zero_shot_before", "zero_shot_after"} <= set(facts)
+    assert facts["captions"] == "caption"
+
+
+def test_only_the_last_blocks_move(tune, told, shelf, fit, quickly):
+    before = fit(f"clip:tiny-vit@{shelf / 'tiny-vit'}.pt", told).network.state_dict()
+    after = tune(told, blocks="1", samples_seen=800).network.state_dict()
+    moved = {n for n in after if not torch.equal(after[n], before[n])}
+    assert moved
+    assert all("resblocks.1" in n or n.startswith(("ln_post", "proj")) for n in moved)
+
+
+def test_the_same_seed_gives_the_same_weights(tune, told, images, quickly):
+    found = [tune(told, seed=3, samples_seen=200).encode(images).patches for _ in range(2)]
+    assert torch.equal(*found)
+
+
+def test_where_tuning_buys_nothing_the_recogniser_stays_as_it_was(tune, told, shelf, fit, images):
+    """Each caption is drawn by lot, so held-out images cannot be told better than before."""
+    rng = np.random.default_rng(0)
+    noise = replace(told, captions={"caption": rng.permutation(told.captions["caption"])})
+    made = tune(noise, samples_seen=64)
+    if made.facts["samples_seen"] == 0:
+        plain = fit(f"clip:tiny-vit@{shelf / 'tiny-vit'}.pt", told)
+        assert torch.equal(made.encode(images).patches, plain.encode(images).patches)
+    assert made.facts["retrieval_after"] >= made.facts["retrieval_before"]
+
+
+def test_validation_and_test_images_never_matter(tune, told, elsewhere, images, quickly):
+    other = replace(
+        elsewhere,
+        captions={"caption": np.where(np.isin(told.split, ("pool", "train")),
+                                      told.captions["caption"], "something else")},
+    )  # fmt: skip
+    found = [tune(data, samples_seen=200).encode(images).patches for data in (told, other)]
+    assert torch.equal(*found)
+
+
+def test_labels_of_the_pool_and_of_no_image_matter_to_the_weights(tune, told, images, quickly):
+    hidden = replace(told, labels=np.full(len(told), UNLABELLED))
+    made = [tune(data, samples_seen=200) for data in (told, hidden)]
+    assert torch.equal(*(one.encode(images).patches for one in made))
+    assert "zero_shot_after" not in made[1].facts
+
+
+def test_saved_and_loaded_it_is_the_same_without_its_file(fit, told, shelf, images, tmp_path):
+    name = f"domain-clip(clip:tiny-vit@{shelf / 'tiny-vit'}.pt)"
+    made = fit(name, told)
+    fitting.save(made, tmp_path)
+    loaded = fitting.load(tmp_path)
+    assert loaded.name == name
+    assert loaded.facts == made.facts
+    assert torch.equal(loaded.encode(images).patches, made.encode(images).patches)
+
+
+def test_a_codebook_can_stand_on_it(fit, told, shelf, images):
+    made = fit(f"codebook:4(domain-clip(clip:tiny-vit@{shelf / 'tiny-vit'}.pt))", told)
+    assert made.encode(images).patches.dtype == torch.int64
+
+
+def test_a_resnet_is_tuned_whole_or_not(tune, told):
+    with pytest.raises(UserError, match=r"Write \?blocks=all"):
+        tune(told, model="tiny-resnet")
+    assert tune(told, model="tiny-resnet", blocks="all", samples_seen=64).facts["blocks"] == "all"
+
+
+def test_one_caption_for_all_is_refused(tune, told):
+    same = replace(told, captions={"caption": np.full(len(told), "a part")})
+    with pytest.raises(UserError, match=r"every image has the same caption \('a part'\)"):
+        tune(same)
+
+
+def test_a_batch_holds_each_caption_once():
+    captions = [f"caption {n % 5}" for n in range(40)]
+    batches = tuned_clip._batches(captions, torch.arange(40), 5, torch.Generator().manual_seed(0))
+    for _ in range(30):
+        rows = next(batches).tolist()
+        assert len({captions[row] for row in rows}) == len(rows) == 5
