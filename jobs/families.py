@@ -3,6 +3,7 @@
 import importlib.util
 
 from digpt.tokenizers.names import FAMILIES, Family
+from jobs import governance
 from jobs.views import DatasetView, TokenizerView
 
 EXAMPLES = {  # how a family that needs an argument may be written
@@ -25,14 +26,20 @@ def _card(family: str, facts: Family, data: DatasetView | None) -> TokenizerView
         remark = "captions-from-labels"
     if family in ("clip", "domain-clip") and importlib.util.find_spec("open_clip") is None:
         ready, remark = False, "needs-open-clip"
+    name = EXAMPLES.get(family, family)
+    known = governance.facts(name)
     return TokenizerView(
-        name=EXAMPLES.get(family, family),
+        name=name,
         family=family,
         description=facts.description,
-        licence=facts.licence,
+        licence=known.licence,
         needs_weights=facts.needs_weights,
         needs_captions=facts.needs_captions,
         is_discrete=facts.is_discrete,
         ready=ready,
         remark=remark,
+        training_data=known.training_data,
+        commercial=known.commercial,
+        concerns=known.concerns,
+        source=known.source,
     )

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from digpt.errors import UserError
 from digpt.reporter import Quiet, Reporter
 from digpt.tokenizers.names import CLASS, parse
-from jobs import earlier, families, looks, reading, weights
+from jobs import earlier, families, governance, looks, reading, weights
 from jobs.casework import Casework
 from jobs.engine.plan import DatasetFacts, Plan, make_plan
 from jobs.engine.states import PILOT_LIVE
+from jobs.governance import Facts as LicenceFacts
 from jobs.settings import Settings, ensure_home
 from jobs.spec import Arm, DatasetRef, PilotSpec, load_spec, to_yaml, with_more_seeds
 from jobs.store.records import ArmRecord, NewPilot, PilotRecord
@@ -162,6 +163,15 @@ class PilotService(Casework):
         """Families that need nothing, and how the others are named; readiness for a dataset."""
         return families.tokenizers(self.dataset(dataset) if dataset else None)
 
+    def licence_facts(self, tokenizer: str) -> LicenceFacts:
+        """Licence, training data and restrictions of the weights a tokenizer rests on."""
+        return governance.facts(tokenizer)
+
+    def forbidden(self, spec: PilotSpec) -> list[str]:
+        """Recognisers of a spec whose licence forbids commercial use and was not accepted there."""
+        named = governance.forbidden(governance.recognisers(spec))
+        return [name for name in named if name not in spec.licence_accepted]
+
     def check_tokens(
         self, dataset: str, names: list[str], reporter: Reporter | None = None
     ) -> list[dict[str, Any]]:
@@ -182,6 +192,7 @@ class PilotService(Casework):
         ref, data = spec.dataset, self._catalogue.facts(spec.dataset)
         view = self.dataset(ref.name, ref.version)
         plan = self._plan(spec)
+        accepted = governance.check_consent(spec)
         limit = spec.limits.money
         money = self._prices.convert(*limit, self.currency) if limit else None
         pilot = self._store.create_pilot(
@@ -204,6 +215,9 @@ class PilotService(Casework):
             plan.stages,
         )
         self._store.audit("local", "submit pilot", pilot.id, {"name": spec.name})
+        for name in accepted:
+            terms = {"tokenizer": name, "licence": governance.facts(name).licence}
+            self._store.audit("local", "accept licence", pilot.id, terms)
         if start:
             self.start()
         return pilot.id

@@ -116,6 +116,8 @@ class PilotSpec(_Part):
     transfer: dict[str, Any] = Field(default_factory=dict)
     limits: Limits = Limits()
     case: dict[str, Any] | None = None  # a business case to decide with once it has finished
+    # recognisers that are used although their licence forbids commercial use
+    licence_accepted: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> "PilotSpec":

@@ -71,6 +71,10 @@ class TokenizerView:
     is_discrete: bool
     ready: bool  # can be used now, offline
     remark: str  # why not ready, or ""
+    training_data: str = ""
+    commercial: str = "unknown"  # yes, no or unknown: whether its licence allows commercial use
+    concerns: tuple[str, ...] = ()  # codes of what to know before using it
+    source: str = ""  # where its terms can be read
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,11 +24,19 @@ from dashboard.text import text
 
 if TYPE_CHECKING:
     from jobs.service import PilotService
+    from jobs.spec import PilotSpec
     from jobs.views import EstimateView, PilotView, Range
 
 app = typer.Typer(help="Pilots: plan, run, watch, compare.", no_args_is_help=True)
 
 Spec = Annotated[Path, typer.Argument(help="Pilot spec (YAML).")]
+Accepted = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept-licence",
+        help="A tokenizer to use although its licence forbids commercial use; recorded.",
+    ),
+]
 Id = Annotated[str, typer.Argument(help="Id of the pilot.")]
 HEADLINE = "balanced_accuracy"
 ENDED = ("done", "partial", "failed", "cancelled")
@@ -74,22 +82,18 @@ def estimate(spec: Spec, home: Home = None, as_json: Json = False) -> None:
 
 @app.command("submit")
 @command
-def submit(spec: Spec, home: Home = None, as_json: Json = False) -> None:
+def submit(spec: Spec, accept: Accepted = None, home: Home = None, as_json: Json = False) -> None:
     """Start a pilot in the background and return its id."""
-    from jobs.spec import load_spec  # noqa: PLC0415 - start-up time of --help
-
-    pilot = open_service(home).submit(load_spec(spec))
+    pilot = open_service(home).submit(_spec(spec, accept))
     emit({"pilot": pilot}) if as_json else print(pilot)
 
 
 @app.command("run")
 @command
-def run(spec: Spec, home: Home = None, as_json: Json = False) -> None:
+def run(spec: Spec, accept: Accepted = None, home: Home = None, as_json: Json = False) -> None:
     """Run a pilot in the foreground and end with its results. Ctrl-C cancels it."""
-    from jobs.spec import load_spec  # noqa: PLC0415 - start-up time of --help
-
     service = open_service(home)
-    pilot = service.submit(load_spec(spec), start=False)
+    pilot = service.submit(_spec(spec, accept), start=False)
     say(f"Pilot {pilot}")
     try:
         service.drive(pilot, on_change=_Ticker())
@@ -98,6 +102,15 @@ def run(spec: Spec, home: Home = None, as_json: Json = False) -> None:
         service.drive(pilot)
         say("Cancelled.")
     _finish(service, pilot, as_json)
+
+
+def _spec(path: Path, accepted: list[str] | None) -> "PilotSpec":
+    """The spec, with licences that were accepted on the command line."""
+    from jobs.spec import load_spec  # noqa: PLC0415 - start-up time of --help
+
+    spec = load_spec(path)
+    names = (*spec.licence_accepted, *(accepted or ()))
+    return spec.model_copy(update={"licence_accepted": names})
 
 
 @app.command("watch")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dashboard.cli.common import Home, Json, command, emit, open_service, table
+from dashboard.cli.common import Home, Json, command, emit, open_service, say, table
 from dashboard.cli.progress import TerminalReporter
 from digpt.errors import UserError
 
@@ -23,8 +23,14 @@ def list_tokenizers(
     if as_json:
         emit({"tokenizers": found})
         return
-    rows = [(t.name, t.licence, "ready" if t.ready else t.remark, t.description) for t in found]
-    table(("name", "licence", "state", "what it is"), rows)
+    rows = [
+        (t.name, t.licence, t.commercial, "ready" if t.ready else t.remark, t.description)
+        for t in found
+    ]
+    table(("name", "licence", "commercial use", "state", "what it is"), rows)
+    for t in found:
+        if t.source:
+            say(f"{t.name}: trained on {t.training_data}. Terms: {t.source}")
 
 
 @app.command("check")

@@ -14,6 +14,7 @@ from PIL import Image
 
 from digpt.errors import UserError
 from digpt.recipe import PRESETS
+from jobs import governance
 from jobs.computing import ComputeView, Wish, compute_view
 from jobs.deciding import DecisionView, decision_views, parse_actual, record
 from jobs.money.estimate import Calibration
@@ -385,6 +386,12 @@ class FakeService:
             )
             for name, description, licence, weights, captions, ready, remark in rows
         ]
+
+    def licence_facts(self, tokenizer: str) -> governance.Facts:
+        return governance.facts(tokenizer)
+
+    def forbidden(self, spec: PilotSpec) -> list[str]:
+        return governance.forbidden(governance.recognisers(spec))
 
     def estimate(self, spec: PilotSpec) -> EstimateView:
         self.called.append(("estimate", spec))

@@ -14,6 +14,7 @@ from dashboard.pages.compare.words import sentence
 from dashboard.pages.new.draft import Draft, candidates, from_json, from_spec, to_spec, with_choice
 from dashboard.pages.new.imports import name_for, problems
 from dashboard.pages.new.plan import before_launch
+from dashboard.pages.new.tokenizers import tokenizer_cards
 from dashboard.pages.new.view import begin
 from dashboard.pages.pilots import no_pilot, progress_words
 from dashboard.pages.roi.compute import item_of, larger_html, per_item_html, spent_html
@@ -237,6 +238,21 @@ class TestNew:
         found = service.estimate(to_spec(begin(service, None, "p1")))
         assert "28–46 min" in before_launch(found, EN)
         assert "28〜46分" in before_launch(found, JA)
+
+    @pytest.mark.parametrize("me", [EN, JA])
+    def test_every_tokenizer_says_whether_it_may_be_used_commercially(self, service, me):
+        draft = Draft(tokenizers=("filters", "clip:ViT-B-32@metaclip_400m"))
+        shown = tokenizer_cards(new.view(service, draft), me)
+        assert me.text("commercial.no") in shown
+        assert me.text("governance.concern.non-commercial") in shown
+        assert 'rel="noopener noreferrer"' in shown
+
+    def test_a_licence_accepted_in_yaml_survives_the_form(self):
+        spec = to_spec(Draft(name="x", dataset="surfaces", arms=("frozen × filters",)))
+        spec = spec.model_copy(update={"licence_accepted": ("clip:ViT-B-32@metaclip_400m",)})
+        assert to_spec(from_json(from_spec(spec).to_json())).licence_accepted == (
+            "clip:ViT-B-32@metaclip_400m",
+        )
 
     def test_a_name_is_made_from_a_path(self):
         assert name_for("/data/Deep PCB_crops.zip") == "deep-pcb-crops"

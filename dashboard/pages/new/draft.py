@@ -147,6 +147,7 @@ def from_spec(spec: PilotSpec) -> Draft:
             "pretrain": pretrain,
             "transfer": transfer,
             "case": spec.case,
+            "licence_accepted": list(spec.licence_accepted),
         },
         **shown,
     )

@@ -91,6 +91,13 @@ class _Page:
                 self.plan = page_html(elem_id="new-plan-table")
             with gr.Column(scale=3, min_width=300, elem_classes="d-card"):
                 self.before = page_html(elem_id="new-before")
+                self.consent = gr.CheckboxGroup(
+                    [],
+                    label=me.text("governance.consent"),
+                    info=me.text("governance.consent.info"),
+                    visible=False,
+                    elem_id="new-consent",
+                )
                 self.launch = gr.Button(
                     me.text("new.launch"), variant="primary", elem_id="new-launch"
                 )
@@ -139,12 +146,12 @@ class _Page:
         self.to_plan.click(
             self.make_plan,
             self.form.inputs,
-            [self.steps, self.top, self.plan, self.before, self.arms.error],
+            [self.steps, self.top, self.plan, self.before, self.arms.error, self.consent],
             **busy(self.to_plan),
         )
         launched = self.launch.click(
             self.start,
-            self.form.inputs,
+            [self.consent, *self.form.inputs],
             [self.launched, self.launch_error, self.form.kept],
             **busy(self.launch),
         )
@@ -197,17 +204,22 @@ class _Page:
         """Estimate the draft and go on to the plan; a mistake is shown where it was made."""
         draft, me = draft_of(kept, values), self.me
         try:
-            found = self.service.estimate(to_spec(draft))
+            spec = to_spec(draft)
+            found = self.service.estimate(spec)
         except UserError as error:
-            return [*[gr.skip()] * 4, note(me.error(error), "no", "new-error")]
+            return [*[gr.skip()] * 4, note(me.error(error), "no", "new-error"), gr.skip()]
         title = head("plan", draft, me, plan_lead(found, me))
         shown = [plan(found, me), before_launch(found, me)]
-        return [gr.Walkthrough(selected=3), title, *shown, NOTHING]
+        forbidden = self.service.forbidden(spec)
+        consent = gr.update(choices=forbidden, value=[], visible=bool(forbidden))
+        return [gr.Walkthrough(selected=3), title, *shown, NOTHING, consent]
 
-    def start(self, kept: object, *values: Any) -> list[Any]:
+    def start(self, accepted: list[str], kept: object, *values: Any) -> list[Any]:
         """Launch the pilot; its id sends the browser to its run."""
         try:
-            ident = self.service.submit(to_spec(draft_of(kept, values)))
+            spec = to_spec(draft_of(kept, values))
+            names = (*spec.licence_accepted, *(accepted or ()))
+            ident = self.service.submit(spec.model_copy(update={"licence_accepted": names}))
         except UserError as error:
             return ["", note(self.me.error(error), "no", "new-error"), gr.skip()]
         return [ident, NOTHING, None]

@@ -1,6 +1,7 @@
 """Step 2: every tokenizer as a card."""
 
 from dashboard.html import NOTHING, Html, h, join, note, tag
+from dashboard.licences import Facts, commercial_tag, licence_notes
 from dashboard.pages.new.view import View
 from dashboard.text import Viewer, has_text
 from jobs.views import TokenizerView
@@ -8,39 +9,41 @@ from jobs.views import TokenizerView
 
 def tokenizer_cards(shown: View, me: Viewer) -> Html:
     """Every tokenizer as a card; the chosen ones say so, those that are not ready say why."""
-    extra = [n for n in shown.draft.tokenizers if n not in {t.name for t in shown.tokenizers}]
     cards = [_tokenizer_card(t, shown, me) for t in shown.tokenizers]
-    cards += [
-        h(
-            '<article class="d-card d-choice d-selected" data-pick="new-tokenizers" '
-            'data-value="{n}">'
-            "<div class='d-row'><h2>{n}</h2>{t}</div></article>",
-            n=n,
-            t=tag(f"✓ {me.text('new.chosen')}", "info"),
-        )
-        for n in extra
-    ]
+    cards += [_named_card(name, facts, me) for name, facts in shown.others.items()]
     return h('<div class="d-grid" id="new-tokenizer-cards">{cards}</div>', cards=join(cards))
+
+
+def _named_card(name: str, facts: Facts, me: Viewer) -> Html:
+    """A tokenizer that was added by its name."""
+    return h(
+        '<article class="d-card d-choice d-selected" data-pick="new-tokenizers" '
+        'data-value="{n}"><div class="d-row"><h2>{n}</h2>{t}</div>'
+        '<div class="d-row d-left">{use}</div>{notes}</article>',
+        n=name,
+        t=tag(f"✓ {me.text('new.chosen')}", "info"),
+        use=commercial_tag(facts, me),
+        notes=licence_notes(facts, me),
+    )
 
 
 def _tokenizer_card(item: TokenizerView, shown: View, me: Viewer) -> Html:
     chosen = item.name in shown.draft.tokenizers
     state = tag(f"✓ {me.text('new.chosen')}", "info") if chosen else NOTHING
     about = f"tokenizer.{item.family}"
-    tags = [
-        tag(me.text("new.licence", licence=item.licence or me.text("new.licence.none")), "mute")
-    ]
+    tags = [commercial_tag(item, me)]
     if item.is_discrete:
         tags.append(tag(me.text("new.discrete"), "mute"))
     return h(
         '<article class="d-card d-choice {sel}" data-pick="new-tokenizers" data-value="{name}">'
         '<div class="d-row"><h2>{name}</h2>{state}</div><p class="d-note">{what}</p>'
-        '<div class="d-row d-left">{tags}</div>{remark}</article>',
+        '<div class="d-row d-left">{tags}</div>{notes}{remark}</article>',
         sel="d-selected" if chosen else "",
         name=item.name,
         state=state,
         what=me.text(about) if has_text(about) else item.description,
         tags=join(tags),
+        notes=licence_notes(item, me),
         remark=_tokenizer_remark(item, me),
     )
 

@@ -1,9 +1,11 @@
 """What is shown of a draft: it and what it can be chosen from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dashboard.html import Html, page_head, rich
+from dashboard.licences import Facts
 from dashboard.pages.new.draft import Draft, from_json, from_spec, suggested, with_choice
 from dashboard.text import Viewer
 from jobs.spec import with_more_seeds
@@ -23,6 +25,7 @@ class View:
     datasets: tuple[DatasetView, ...]
     thumbnails: dict[str, list[tuple[str, bytes]]]
     tokenizers: tuple[TokenizerView, ...]
+    others: Mapping[str, Facts]  # chosen by name, with what is known of their licences
 
     @property
     def dataset(self) -> DatasetView | None:
@@ -41,7 +44,9 @@ def view(service: "PilotService", draft: Draft) -> View:
     if not draft.name:
         draft = replace(draft, name=f"{draft.dataset}-1" if draft.dataset else "")
     pictures = {n: service.thumbnails(n, PICTURES if n == draft.dataset else 4) for n in names}
-    return View(draft, datasets, pictures, known)
+    listed = {t.name for t in known}
+    others = {n: service.licence_facts(n) for n in draft.tokenizers if n not in listed}
+    return View(draft, datasets, pictures, known, others)
 
 
 def begin(service: "PilotService", kept: object, clone: str = "", more_seeds: str = "") -> Draft:

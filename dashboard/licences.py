@@ -1,0 +1,50 @@
+"""Licence facts of a tokenizer as tags and sentences, wherever one is chosen. No Gradio here."""
+
+from typing import Protocol
+
+from dashboard.html import NOTHING, Html, h, join, tag
+from dashboard.text import Viewer
+
+_TONES = {"yes": ("go", "✓"), "no": ("no", "✕"), "unknown": ("more", "?")}
+
+
+class Facts(Protocol):
+    """What `jobs.governance` and a tokenizer's card both say."""
+
+    @property
+    def licence(self) -> str: ...
+    @property
+    def training_data(self) -> str: ...
+    @property
+    def commercial(self) -> str: ...
+    @property
+    def concerns(self) -> tuple[str, ...]: ...
+    @property
+    def source(self) -> str: ...
+
+
+def commercial_tag(facts: Facts, me: Viewer) -> Html:
+    """Whether commercial use is allowed, by word, sign and colour."""
+    tone, sign = _TONES[facts.commercial]
+    return tag(f"{sign} {me.text(f'commercial.{facts.commercial}')}", tone)
+
+
+def licence_notes(facts: Facts, me: Viewer) -> Html:
+    """Licence, training data, what to know, and where the terms stand."""
+    lines = [
+        me.text("new.licence", licence=facts.licence),
+        me.text("governance.trained-on", data=facts.training_data),
+        *(me.text(f"governance.concern.{code}") for code in facts.concerns),
+    ]
+    # a link leaves the host only where a person follows it
+    terms = h(
+        '<li><a href="{url}" target="_blank" rel="noopener noreferrer">{word}</a></li>',
+        url=facts.source,
+        word=me.text("governance.source"),
+    )
+    items = join(h("<li>{line}</li>", line=line) for line in lines if line)
+    return h(
+        '<ul class="d-note d-facts">{items}{terms}</ul>',
+        items=items,
+        terms=terms if facts.source else NOTHING,
+    )

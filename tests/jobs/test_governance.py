@@ -1,0 +1,134 @@
+"""Licence facts come from the list, unknown is an answer, and forbidden use is asked about."""
+
+from fnmatch import fnmatch
+from importlib.resources import files
+
+import pytest
+import yaml
+
+from digpt.errors import UserError
+from jobs import governance
+from jobs.service import PilotService
+from jobs.spec import PilotSpec, load_spec
+
+RULES = yaml.safe_load((files("jobs") / "governance.yaml").read_text("utf-8"))["rules"]
+DFN = "clip:ViT-B-16@dfn2b"
+
+
+def spec(*tokenizers: str, **more: object) -> PilotSpec:
+    arms = [{"method": "frozen", "tokenizer": name} for name in tokenizers]
+    dataset = {"name": "digits", "images": 400}
+    return load_spec({"name": "x", "dataset": dataset, "preset": "smoke", "arms": arms, **more})
+
+
+@pytest.mark.parametrize(
+    ("name", "commercial"),
+    [
+        ("clip:ViT-B-32@laion2b_s34b_b79k", "yes"),
+        ("clip:ViT-B-32@openai", "unknown"),
+        ("clip:ViT-B-32@datacomp_xl_s13b_b90k", "yes"),
+        (DFN, "no"),
+        ("clip:ViT-B-32@metaclip_400m", "no"),
+        ("clip:ViT-B-16-SigLIP@webli", "yes"),
+        ("clip:MobileCLIP-S1@datacompdr", "no"),
+        ("timm:vit_small_patch14_dinov2.lvd142m", "yes"),
+        ("timm:vit_small_patch16_dinov3.lvd1689m", "unknown"),
+        ("timm:vit_base_patch16_224.mae", "no"),
+        ("timm:convnextv2_base.fcmae_ft_in22k_in1k_384", "no"),
+        ("timm:resnet18.a1_in1k", "unknown"),
+        ("pixels", "yes"),
+        ("domain-clip", "yes"),
+        ("codebook:64(clip:ViT-B-32@metaclip_400m)", "no"),
+        ("random(clip:ViT-B-32@metaclip_400m)", "yes"),  # untrained: nobody's weights
+    ],
+)
+def test_commercial_use_is_as_the_list_says(name: str, commercial: str):
+    assert governance.facts(name).commercial == commercial
+
+
+@pytest.mark.parametrize("name", ["clip:ViT-B-32@some_new_tag", "timm:vit_new"])
+def test_what_is_not_listed_is_unknown_and_says_so(name: str):
+    assert governance.facts(name) == governance.UNKNOWN
+
+
+def test_a_file_of_ones_own_has_its_own_terms():
+    assert governance.facts("clip:ViT-B-32@weights/metaclip.pt") == governance.OWN_FILE
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda r: f"{r['family']} {r.get('weights', '')}")
+def test_every_rule_is_complete(rule: dict):
+    assert rule["commercial"] in (True, False, "unknown")
+    assert rule["licence"]
+    assert rule["training_data"]
+    needs_source = rule["family"] in ("clip", "timm")
+    assert bool(rule["source"]) == needs_source
+
+
+def test_tags_that_the_library_offers_are_mostly_known():
+    """Every tag of the installed open_clip is fitted by a rule or known to have none."""
+    open_clip = pytest.importorskip("open_clip.pretrained")
+    unlisted = {
+        tag
+        for model, tag in open_clip.list_pretrained()
+        if governance.facts(f"clip:{model}@{tag}") == governance.UNKNOWN
+    }
+    allowed = (
+        "yfcc15m",
+        "cc12m",
+        "datacomp1b",
+        "meta",
+        "v1",
+        "v2*",
+        "mrl",
+        "merged2b*",
+        "4m*",
+        "dfn*",
+        "laion*",
+    )
+    assert not {tag for tag in unlisted if not any(fnmatch(tag, a) for a in allowed)}
+
+
+def test_forbidden_use_must_be_accepted_in_the_spec():
+    with pytest.raises(UserError, match="forbids commercial use") as caught:
+        governance.check_consent(spec(DFN, "pixels"))
+    assert caught.value.field == "licence_accepted"
+    assert governance.check_consent(spec(DFN, "pixels", licence_accepted=[DFN])) == [DFN]
+    assert governance.check_consent(spec("pixels")) == []
+
+
+def test_a_students_start_counts_as_well():
+    arms = [{"method": "scratch", "init": "timm:vit_base_patch16_224.mae"}]
+    start = spec("pixels").model_copy(
+        update={"arms": load_spec({"name": "x", "dataset": {"name": "digits"}, "arms": arms}).arms}
+    )
+    with pytest.raises(UserError, match="mae"):
+        governance.check_consent(start)
+
+
+def test_what_was_accepted_is_in_the_audit_trail(
+    service: PilotService, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(
+        governance,
+        "_content",
+        lambda: {
+            "checked": "2026-01-01",
+            "rules": [
+                {
+                    "family": "hog",
+                    "licence": "no sale",
+                    "training_data": "x",
+                    "commercial": False,
+                    "concerns": [],
+                    "source": "",
+                }
+            ],
+        },
+    )
+    with pytest.raises(UserError, match="no sale"):
+        service.submit(spec("hog"), start=False)
+    pilot = service.submit(spec("hog", licence_accepted=["hog"]), start=False)
+    trail = service._store.audits(subject=pilot).rows
+    assert ("accept licence", {"tokenizer": "hog", "licence": "no sale"}) in [
+        (line.action, line.detail) for line in trail
+    ]
