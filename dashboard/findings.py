@@ -31,11 +31,18 @@ def health_text(found: "Health", me: Viewer) -> str:
     count = me.number(found.images, "count")
     if not found.findings:
         return me.text("health.none", count=count)
-    numbers = {
-        f"{severity}s": sum(f.severity == severity for f in found.findings)
+    numbers = [
+        (severity, sum(f.severity == severity for f in found.findings))
         for severity in ("error", "warning", "note")
-    }
-    return me.text("health.summary", count=count, **numbers)
+    ]
+    parts = [me.text(f"health.{severity}s", count=n) for severity, n in numbers if n]
+    comma = "、" if me.language == "ja" else ", "
+    return me.text("health.summary", parts=comma.join(parts), images=count)
+
+
+def remark_text(remark: str, me: Viewer) -> str:
+    """What stands beside a file; the name of a split in the reader's language."""
+    return me.text(f"split.{remark}") if has_text(f"split.{remark}") else remark
 
 
 def _fact(name: str, value: Any, me: Viewer) -> str:

@@ -56,6 +56,10 @@ class Catalogue:
     ) -> DatasetView:
         return _view(*self._card(DatasetRef(name=name, version=version, images=images)))
 
+    def card(self, ref: DatasetRef) -> Mapping[str, Any]:
+        """The data card as it was made at import."""
+        return self._card(ref)[0]
+
     def facts(self, ref: DatasetRef) -> DatasetFacts:
         """What `make_plan` needs; no image is opened and nothing is generated."""
         content, version = self._card(ref)

@@ -7,7 +7,7 @@ is done by workers that the supervisor starts.
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -111,6 +111,10 @@ class PilotService(Casework):
     def remove_dataset(self, name: str) -> None:
         self._catalogue.remove(name)
         self._store.audit("local", "remove dataset", name)
+
+    def dataset_card(self, name: str, version: int | None = None) -> Mapping[str, Any]:
+        """Everything that was written down of a dataset when it came in."""
+        return self._catalogue.card(DatasetRef(name=name, version=version))
 
     def dataset_versions(self, name: str) -> list[DatasetVersion]:
         """The imports under a name, newest first, and the pilots that used each."""

@@ -18,9 +18,11 @@ from dashboard.cli.common import (
     table,
 )
 from dashboard.cli.progress import TerminalReporter
+from dashboard.datacard import as_json as as_json_card
+from dashboard.datacard import as_markdown
 from dashboard.findings import finding_text, fix_text, health_text
 from dashboard.text import Viewer
-from digpt.errors import UserError
+from digpt.errors import UserError, pick
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from jobs.views import DatasetVersion
 
 app = typer.Typer(
-    help="Datasets: list, add, check, show, health, diff, remove.", no_args_is_help=True
+    help="Datasets: list, add, check, show, health, card, diff, remove.", no_args_is_help=True
 )
 SHOWN = 10  # files of a finding at the terminal
 
@@ -148,6 +150,33 @@ def health(name: Name, version: Version = None, home: Home = None, as_json: Json
             print(f"  {file}{f'  ({remark})' if remark else ''}")
         if len(finding.files) > SHOWN:
             print(f"  and {finding.count - SHOWN} more; --json lists up to {len(finding.files)}")
+
+
+@app.command("card")
+@command
+def card(
+    name: Name,
+    version: Version = None,
+    out: Annotated[Path | None, typer.Option("--out", help="A .md or .json file.")] = None,
+    lang: Annotated[str, typer.Option("--lang", help="en or ja, of the Markdown.")] = "en",
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """The data card: origin, licence, counts, columns, health, versions."""
+    service = open_service(home)
+    parts = (
+        service.dataset_card(name, version),
+        service.known_health(name, version),
+        service.dataset_versions(name),
+    )
+    wants_json = as_json or (out is not None and out.suffix == ".json")
+    language = pick({"en": "en", "ja": "ja"}, lang, "language")
+    text = as_json_card(*parts) if wants_json else as_markdown(*parts, Viewer(language))
+    if out is None:
+        print(text, end="")
+    else:
+        out.write_text(text, encoding="utf-8")
+        say(f"Written to {out}.")
 
 
 @app.command("diff")

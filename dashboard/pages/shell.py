@@ -14,7 +14,14 @@ from dashboard.html import NOTHING, Data, Html, card_head, h, join
 from dashboard.text import Viewer
 
 # name -> address; links between pages that are about one pilot carry it along
-LINKS = {"overview": "/", "new": "/new", "runs": "/runs", "compare": "/compare", "roi": "/roi"}
+LINKS = {
+    "overview": "/",
+    "new": "/new",
+    "runs": "/runs",
+    "compare": "/compare",
+    "roi": "/roi",
+    "data": "/data",
+}
 _PLOT_CONFIG = {
     "displaylogo": False,
     "displayModeBar": "hover",

@@ -2,7 +2,8 @@
 
 import io
 import math
-from dataclasses import replace
+import time
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from digpt.data import difference
+from digpt.data.difference import Difference
+from digpt.data.health import Finding, Health
 from digpt.errors import UserError
 from digpt.recipe import PRESETS
 from jobs import governance
@@ -38,6 +42,7 @@ from jobs.views import (
     ArmView,
     Cluster,
     Curve,
+    DatasetVersion,
     DatasetView,
     EstimateView,
     GainView,
@@ -317,6 +322,43 @@ def estimate() -> EstimateView:
     )
 
 
+def health() -> Health:
+    """One finding of each severity, with hostile names."""
+    leak = tuple(f"{split}/<i>{i}.png" for i in range(3) for split in ("train", "test"))
+    return Health(
+        images=10_000,
+        embedded=True,
+        findings=(
+            Finding(
+                code="exact-leak",
+                severity="error",
+                count=39,
+                facts={"sets": 3},
+                files=leak,
+                remarks=("train", "test") * 3,
+                sets=tuple(zip(leak[::2], leak[1::2], strict=True)),
+            ),
+            Finding(
+                code="label-suspects",
+                severity="warning",
+                count=2,
+                facts={"accuracy": 0.91},
+                files=("a.png", "b.png"),
+                remarks=("dent → crack", "stain → normal"),
+            ),
+            Finding(
+                code="near-duplicates",
+                severity="note",
+                count=2,
+                facts={"sets": 1},
+                files=("c.png", "d.png"),
+                remarks=("train", "train"),
+                sets=(("c.png", "d.png"),),
+            ),
+        ),
+    )
+
+
 class FakeService:
     """The service's answers from memory. `shown` are the pilots it knows."""
 
@@ -331,6 +373,7 @@ class FakeService:
         self.came: list[ActualRecord] = []
         self.measured = False
         self._evidence = evidence()
+        self.healths: dict[str, Health] = {}
         self.sets = [dataset(), dataset("digits", images=1797, classes=tuple("0123456789"))]
 
     def datasets(self) -> list[DatasetView]:
@@ -386,6 +429,57 @@ class FakeService:
             )
             for name, description, licence, weights, captions, ready, remark in rows
         ]
+
+    def dataset_card(self, name: str, version: int | None = None) -> dict[str, Any]:
+        shown = asdict(self.dataset(name))
+        return shown | {
+            "task": "classification",
+            "image_size": [64, 64],
+            "captions": {"caption": {"share": 1.0, "distinct": 812, "words": 9, "example": "a"}},
+            "attribute_values": {
+                "material": {"distinct": 2, "values": {"steel": 6000, "<b>glass": 4000}},
+                "light": {"min": 0.1, "max": 0.9},
+            },
+        }
+
+    def known_health(self, name: str, version: int | None = None) -> Health | None:
+        return self.healths.get(name)
+
+    def health(self, name: str, version: int | None = None, reporter: Any = None) -> Health:
+        for done in range(20):
+            reporter.check()
+            reporter.progress(500 * done, 10_000)
+            time.sleep(0.1)
+        self.healths[name] = health()
+        return self.healths[name]
+
+    def dataset_versions(self, name: str) -> list[DatasetVersion]:
+        if self.dataset(name).builtin:
+            return []
+        return [
+            DatasetVersion(
+                version=n,
+                fingerprint=f"{n}f" * 32,
+                created_at=NOW - timedelta(days=3 - n),
+                images=9_000 + 500 * n,
+                pilots=("p1", "p3") if n == 1 else (),
+            )
+            for n in (2, 1)
+        ]
+
+    def dataset_difference(self, name: str, before: int, after: int) -> Difference:
+        none = difference.Change(count=0, files=())
+        return Difference(
+            unchanged=9_480,
+            added=difference.Change(count=500, files=("dent/<9>.png", "dent/10.png")),
+            removed=none,
+            pictures=none,
+            labels=difference.Change(count=1, files=("a.png",), remarks=("dent → crack",)),
+            splits=none,
+        )
+
+    def pictures(self, name: str, files: Any) -> dict[str, bytes]:
+        return {file: picture(i) for i, file in enumerate(files)}
 
     def licence_facts(self, tokenizer: str) -> governance.Facts:
         return governance.facts(tokenizer)

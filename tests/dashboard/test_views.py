@@ -1,16 +1,25 @@
 """Pages are plain functions first: what they show for what the service says."""
 
+import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import fakes
 import pytest
 from fakes import EXAMPLE_CASE, RANGED_CASE, FakeService, card, gain, running, spread
 
-from dashboard.pages import compare, new, overview, roi, runs
+from dashboard.datacard import as_json, as_markdown
+from dashboard.pages import compare, data, new, overview, roi, runs
+from dashboard.pages.background import Background
 from dashboard.pages.compare.charts import cost_card, curves_card, data_of, differences_card
 from dashboard.pages.compare.page import without_results
 from dashboard.pages.compare.view import named
 from dashboard.pages.compare.words import sentence
+from dashboard.pages.data.card import card as data_card
+from dashboard.pages.data.health import health_list
+from dashboard.pages.data.versions import difference_box, version_table
+from dashboard.pages.data.view import sentence as data_words
 from dashboard.pages.new.draft import Draft, candidates, from_json, from_spec, to_spec, with_choice
 from dashboard.pages.new.imports import name_for, problems
 from dashboard.pages.new.plan import before_launch
@@ -41,7 +50,7 @@ from dashboard.pages.runs.page import drawn_again
 from dashboard.pages.runs.stages import cell
 from dashboard.pages.runs.view import stage_lines
 from dashboard.text import Viewer
-from digpt.errors import UserError
+from digpt.errors import Cancelled, UserError
 from jobs.computing import Wish
 from jobs.roi.case import parse_case
 from jobs.spec import load_spec
@@ -432,3 +441,69 @@ def test_a_clone_can_ask_for_more_seeds(service):
     plain, more = begin(service, None, "p1"), begin(service, None, "p1", "3")
     assert more.seeds == plain.seeds + 3
     assert begin(service, None, "p1", "many").seeds == plain.seeds
+
+
+class TestData:
+    def test_before_anybody_looked_it_says_so(self, service):
+        shown = data.view(service)
+        assert "Nobody has looked" in data_words(shown, EN)
+        assert "Nobody has looked" in as_markdown(shown.card, None, shown.versions, EN)
+
+    @pytest.mark.parametrize("me", [EN, JA])
+    def test_the_gravest_finding_comes_first_and_names_are_escaped(self, service, me):
+        service.healths["surfaces"] = fakes.health()
+        shown = data.view(service, "surfaces")
+        assert me.text("severity.error") in health_list(shown, me)
+        listed = health_list(shown, me)
+        assert listed.index("exact-leak") < listed.index("label-suspects")
+        assert "<i>0.png" not in listed
+        assert "&lt;i&gt;0.png" in listed
+        assert "39" in data_words(shown, me)
+
+    @pytest.mark.parametrize("me", [EN, JA])
+    def test_the_card_holds_counts_columns_and_downloads(self, service, me):
+        made = data_card(data.view(service, "surfaces"), me)
+        assert 'download="surfaces-card.md"' in made
+        assert 'download="surfaces-card.json"' in made
+        assert "&lt;b&gt;glass" in made
+
+    def test_the_json_card_holds_health_and_versions(self, service):
+        service.sets.append(fakes.dataset("parts", builtin=False, version=2))
+        service.healths["parts"] = fakes.health()
+        shown = data.view(service)  # the newest that was added
+        content = json.loads(as_json(shown.card, shown.health, shown.versions))
+        assert content["card"]["name"] == "parts"
+        assert content["health"]["findings"][0]["code"] == "exact-leak"
+        assert [v["version"] for v in content["versions"]] == [2, 1]
+
+    @pytest.mark.parametrize("me", [EN, JA])
+    def test_versions_lead_to_their_pilots_and_differences_are_listed(self, service, me):
+        service.sets.append(fakes.dataset("parts", builtin=False, version=2))
+        shown = data.view(service, "parts")
+        assert 'href="/runs?pilot=p1"' in version_table(shown, me, fakes.NOW)
+        found = difference_box(service.dataset_difference("parts", 1, 2), 1, 2, me)
+        assert "dent/&lt;9&gt;.png" in found
+        assert me.text("data.diff.labels") in found
+
+
+class TestBackground:
+    def test_it_says_how_far_it_is_and_gives_what_was_found(self):
+        def work(reporter):
+            reporter.progress(3, 4)
+            time.sleep(0.1)
+            return "found"
+
+        running_work = Background(work)
+        assert list(running_work)[-1] == (3, 4)
+        assert running_work.result() == "found"
+
+    def test_it_stops_when_asked(self):
+        def work(reporter):
+            while True:
+                reporter.check()
+                time.sleep(0.01)
+
+        running_work = Background(work)
+        running_work.stop()
+        with pytest.raises(Cancelled):
+            running_work.result()

@@ -45,7 +45,7 @@ def dataset_detail(shown: View, me: Viewer) -> Html:
         for c, p in shown.thumbnails.get(data.name, [])
     )
     notes = join(note(w, "more") for w in data.warnings)
-    remarks = join(h('<p class="d-note">{n}</p>', n=n) for n in _notes(data, me))
+    remarks = join(h('<p class="d-note">{n}</p>', n=n) for n in dataset_notes(data, me))
     return h(
         '<div class="d-card d-stack"><h2>{name}</h2><div class="d-thumbs d-large">{pictures}</div>'
         '{counts}{notes}{remarks}<p class="d-note">{source}</p></div>',
@@ -58,7 +58,7 @@ def dataset_detail(shown: View, me: Viewer) -> Html:
     )
 
 
-def _notes(data: DatasetView, me: Viewer) -> list[str]:
+def dataset_notes(data: DatasetView, me: Viewer) -> list[str]:
     """The set's own notes; those of built-in sets in the reader's language."""
     if not data.builtin or me.language == "en":
         return list(data.notes)

@@ -1,0 +1,135 @@
+"""The data card as a file: Markdown for people, JSON for programs. No Gradio here."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from dashboard.findings import finding_text, fix_text, health_text
+from dashboard.text import Viewer
+
+if TYPE_CHECKING:
+    from digpt.data.health import Health
+    from jobs.views import DatasetVersion
+
+Card = Mapping[str, Any]
+Lines = Sequence[tuple[str, str]]
+
+
+def as_json(card: Card, health: "Health | None", versions: "Sequence[DatasetVersion]") -> str:
+    """Card, health and versions as one JSON object."""
+    content = {
+        "card": dict(card),
+        "health": None if health is None else asdict(health),
+        "versions": [asdict(v) | {"created_at": v.created_at.isoformat()} for v in versions],
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1)
+
+
+def as_markdown(
+    card: Card, health: "Health | None", versions: "Sequence[DatasetVersion]", me: Viewer
+) -> str:
+    """The card in the reader's language, after the questions of Gebru et al. 2018."""
+    parts = [
+        f"# {me.text('data.card.of', name=card['name'])}",
+        "\n".join(f"- **{label}**: {value}" for label, value in fact_lines(card, me)),
+        f"## {me.text('data.counts')}",
+        _counts(card, me),
+    ]
+    columns = column_lines(card, me)
+    if columns:
+        parts += [
+            f"## {me.text('data.columns')}",
+            "\n".join(f"- **{n}** ({kind}): {holds}" for n, kind, holds in columns),
+        ]
+    parts += [f"## {me.text('data.health')}", _health(health, me)]
+    remarks = [*card["warnings"], *card["notes"]]
+    if remarks:
+        parts += [f"## {me.text('data.notes')}", "\n".join(f"- {r}" for r in remarks)]
+    if versions:
+        lines = [
+            f"- {me.text('new.version', n=v.version)}: {v.created_at:%Y-%m-%d}, "
+            f"{me.number(v.images, 'count')}, `{v.fingerprint[:12]}`"
+            for v in versions
+        ]
+        parts += [f"## {me.text('data.versions')}", "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def fact_lines(card: Card, me: Viewer) -> Lines:
+    """Label and value of what is known of the whole."""
+    height, width = card["image_size"]
+    groups = card["groups"]
+    good = ", ".join(card["good_classes"])
+    return [
+        (me.text("data.fact.images"), me.number(card["images"], "count")),
+        (me.text("data.fact.classes"), me.number(len(card["classes"]), "count")),
+        (me.text("data.fact.task"), me.text(f"data.task.{card['task']}")),
+        (me.text("data.fact.size"), f"{width} × {height}"),
+        (me.text("data.fact.origin"), card["source"] or me.text("data.not-told")),
+        (me.text("data.fact.licence"), card["licence"] or me.text("data.not-told")),
+        (
+            me.text("data.fact.groups"),
+            me.text("data.no-groups") if groups is None else me.number(groups, "count"),
+        ),
+        (me.text("data.fact.good"), good or me.text("data.not-told")),
+        (me.text("data.fact.fingerprint"), card["fingerprint"][:16]),
+    ]
+
+
+def column_lines(card: Card, me: Viewer) -> Sequence[tuple[str, str, str]]:
+    """Name, kind and content of each caption and attribute column."""
+    captions = [
+        (
+            name,
+            me.text("data.caption"),
+            me.text(
+                "data.caption.holds",
+                share=me.number(facts["share"], "share"),
+                distinct=me.number(facts["distinct"], "count"),
+                named=me.number(card["caption_names_class"].get(name, 0.0), "share"),
+            ),
+        )
+        for name, facts in card.get("captions", {}).items()
+    ]
+    attributes = [
+        (name, me.text("data.attribute"), _values(facts, me))
+        for name, facts in card.get("attribute_values", {}).items()
+    ]
+    return [*captions, *attributes]
+
+
+def _values(facts: Mapping[str, Any], me: Viewer) -> str:
+    """The range of a number, or the commonest values of a text."""
+    if "min" in facts:
+        return f"{facts['min']:.4g} … {facts['max']:.4g}"
+    named = [f"{v} ({me.number(n, 'count')})" for v, n in facts.get("values", {}).items()]
+    rest = facts.get("distinct", 0) - len(named)
+    if rest > 0:
+        named.append(me.text("health.more", count=rest))
+    return ("、" if me.language == "ja" else ", ").join(named)
+
+
+def _counts(card: Card, me: Viewer) -> str:
+    splits = list(card["counts"])
+    heads = [me.text("data.class"), *(me.text(f"split.{s}") for s in splits)]
+    unlabelled = any("" in c for c in card["counts"].values())
+    rows = [
+        [
+            name or me.text("new.unlabelled"),
+            *(str(card["counts"][s].get(name, 0)) for s in splits),
+        ]
+        for name in [*card["classes"], *([""] if unlabelled else [])]
+    ]
+    rule = ["---", *("---:" for _ in splits)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [heads, rule, *rows])
+
+
+def _health(health: "Health | None", me: Viewer) -> str:
+    if health is None:
+        return me.text("data.health.unknown")
+    lines = [
+        f"- **{me.text(f'severity.{f.severity}')}**: {finding_text(f, me)} {fix_text(f, me)}"
+        for f in health.findings
+    ]
+    return "\n".join([health_text(health, me), "", *lines]).rstrip()
