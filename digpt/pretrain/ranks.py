@@ -8,6 +8,7 @@ wait, which hooks that exchange during the backward pass would not allow.
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from digpt.errors import Cancelled
 from digpt.reporter import Quiet, Reporter
+
+PATIENCE = timedelta(days=2)  # the others wait while the first process reads pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,8 @@ def torchrun(device_type: str) -> Iterator[torch.device]:
         device = torch.device("cuda", index)
         torch.cuda.set_device(device)
     # counts and claims stay on the CPU, gradients on their device
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device_type == "cuda" else "gloo")
+    backend = "cpu:gloo,cuda:nccl" if device_type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=PATIENCE)
     try:
         yield device
     finally:

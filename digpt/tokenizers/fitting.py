@@ -54,7 +54,7 @@ class Task:
         for start in range(0, len(rows), BATCH):
             self.reporter.check()
             pixels = self.dataset.images.load(rows[start : start + BATCH], self.size)
-            images = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
+            images = torch.tensor(pixels, device=self.device)  # copied: a memory map is read-only
             yield images.permute(0, 3, 1, 2).float() / 255
             self.reporter.progress(min(start + BATCH, len(rows)), len(rows))
 

@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
-import yaml
-
 from digpt.data.images import BadImage
 from digpt.data.layouts.items import (
     SPLIT_NAMES,
@@ -62,6 +60,8 @@ def yolo(source: Source, path: str) -> Layout:
 
 
 def _yaml(source: Source, path: str) -> Any:
+    import yaml  # noqa: PLC0415 - digpt needs torch and images only; YAML here alone
+
     try:
         data = source.read(path)
         if len(data) > MOST_BYTES or data.count(b"*") > 1000:  # aliases of aliases are a bomb
