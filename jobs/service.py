@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from digpt.data.difference import Difference
     from digpt.data.health import Health
+    from digpt.tokenizers.code_curve import CodeCurve
     from jobs.catalogue import ImportResult
     from jobs.doctor import Check
 
@@ -184,6 +185,15 @@ class PilotService(Casework):
 
         known = [parse(n).canonical for n in names]
         return check(self._catalogue.facts(DatasetRef(name=dataset)), known, reporter or Quiet())
+
+    def code_curve(
+        self, dataset: str, base: str, codes: list[int], reporter: Reporter | None = None
+    ) -> "CodeCurve":
+        """What each number of codes keeps of a tokenizer's tokens, on a sample of the dataset."""
+        from jobs.tokenizing import code_curve  # noqa: PLC0415 - torch
+
+        facts = self._catalogue.facts(DatasetRef(name=dataset))
+        return code_curve(facts, parse(base), codes, reporter or Quiet())
 
     # -- pilots ----------------------------------------------------------------------------
 

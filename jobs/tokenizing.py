@@ -17,6 +17,8 @@ from digpt.recipe import PRESETS
 from digpt.reporter import Quiet, Reporter
 from digpt.tokenizers import fitting
 from digpt.tokenizers.base import Tokenizer
+from digpt.tokenizers.code_curve import CodeCurve
+from digpt.tokenizers.code_curve import code_curve as curve_over
 from digpt.tokenizers.maps import token_maps
 from digpt.tokenizers.names import TokenizerName, parse
 from digpt.tokenizers.quality import check as check_quality
@@ -46,6 +48,17 @@ def check(facts: DatasetFacts, names: Sequence[str], reporter: Reporter) -> list
             )
             reporter.progress(done + 1, len(names))
         return found
+
+
+def code_curve(
+    facts: DatasetFacts, base: TokenizerName, codes: Sequence[int], reporter: Reporter
+) -> CodeCurve:
+    """What each number of codes keeps of the tokens of a sample, as the quick student sees it."""
+    student = PRESETS["quick"].pretrain.student
+    with tempfile.TemporaryDirectory() as folder:
+        sample = _sample(open_source(facts.source, reporter), Path(folder), student.image_size)
+        tokenizer = _fit(base, sample, student.image_size, student.patch_size, reporter)
+        return curve_over(tokenizer, sample, codes, seed=0, reporter=reporter)
 
 
 def maps(

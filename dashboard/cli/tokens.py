@@ -1,6 +1,7 @@
 """`digpt tokens`: which tokenizers there are, and how good their tokens are for a dataset."""
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,7 +9,10 @@ from dashboard.cli.common import Home, Json, command, emit, open_service, say, t
 from dashboard.cli.progress import TerminalReporter
 from digpt.errors import UserError
 
-app = typer.Typer(help="Tokenizers: list, check.", no_args_is_help=True)
+if TYPE_CHECKING:  # torch: seconds
+    from digpt.tokenizers.code_curve import CodeCurve
+
+app = typer.Typer(help="Tokenizers: list, check, codes.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -59,3 +63,47 @@ def check(
         for q in found
     ]
     table(("tokenizer", "decodability (95%)", "effective rank", "images/s"), rows)
+
+
+@app.command("codes")
+@command
+def codes(
+    dataset: Annotated[str, typer.Option(help="Name of the dataset.")],
+    tokenizer: Annotated[str, typer.Option(help="The one that codes are made of.")] = "filters",
+    numbers: Annotated[
+        str, typer.Option("--codes", help="Comma-separated numbers of codes.")
+    ] = "16,64,256,1024",
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """How many codes `codebook:k(...)` should have, measured on images it has not seen."""
+    wanted = [part.strip() for part in numbers.split(",") if part.strip()]
+    wrong = [part for part in wanted if not part.isdecimal()]
+    if wrong or not wanted:
+        raise UserError(
+            f"--codes takes whole numbers such as 64,256, not {numbers!r}.", field="codes"
+        )
+    found = open_service(home).code_curve(
+        dataset, tokenizer, [int(part) for part in wanted], TerminalReporter("measuring")
+    )
+    if as_json:
+        emit({"dataset": dataset} | asdict(found))
+        return
+    rows = [
+        (
+            f"{p.codes:,}",
+            "–" if p.nmi is None else f"{p.nmi:.3f} ({p.nmi_by_chance:.3f} by chance)",
+            f"{p.perplexity:,.0f}",
+            f"{p.coverage:.0%}",
+            f"{p.explained:.0%}",
+        )
+        for p in found.points
+    ]
+    table(("codes", "NMI with labels", "perplexity", "codes in use", "variance explained"), rows)
+    typer.echo(_advice(found))
+
+
+def _advice(found: "CodeCurve") -> str:
+    if found.suggested is None:
+        return "No number of codes is both well used and tells labels better than chance."
+    return f"Take codebook:{found.suggested}({found.base}), measured on {found.images:,} images."

@@ -109,7 +109,7 @@ def _tokens(base: Tokenizer, dataset: ImageDataset, rows: np.ndarray, reporter: 
     found = []
     for start in range(0, len(rows), BATCH):
         reporter.check()
-        pixels = np.ascontiguousarray(dataset.images.load(rows[start : start + BATCH], size))
+        pixels = np.array(dataset.images.load(rows[start : start + BATCH], size))
         images = torch.from_numpy(pixels).to(state.device).permute(0, 3, 1, 2).float() / 255
         found.append(base.encode(images).patches.flatten(1, 2).cpu())
     return torch.cat(found)

@@ -164,7 +164,7 @@ def _batches(
     """Images (B, 3, S, S) in [0, 1] where the tokenizer is."""
     state = next(iter(tokenizer.state_dict().values()), torch.zeros(()))
     for start in range(0, len(rows), BATCH):
-        pixels = np.ascontiguousarray(dataset.images.load(rows[start : start + BATCH], size))
+        pixels = np.array(dataset.images.load(rows[start : start + BATCH], size))
         yield torch.from_numpy(pixels).to(state.device).permute(0, 3, 1, 2).float() / 255
 
 

@@ -10,7 +10,7 @@ from digpt.transfer.encoders import Encoder
 
 def as_images(pixels: np.ndarray, device: torch.device | str) -> Tensor:
     """uint8 (B, S, S, 3) -> float (B, 3, S, S) in [0, 1] on the device."""
-    images = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
+    images = torch.from_numpy(np.array(pixels)).to(device)
     return images.permute(0, 3, 1, 2).float().div_(255).contiguous()
 
 

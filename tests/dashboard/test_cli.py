@@ -136,6 +136,9 @@ def common_main() -> None:
         (["data", "add", "/nope/photos", "--name", "x"], "/nope/photos does not exist"),
         (["tokens", "check", "--dataset", "digits", "--tokenizers", "filtres"], "'filters'?"),
         (["tokens", "check", "--dataset", "digits", "--tokenizers", ","], "at least one"),
+        (["tokens", "codes", "--dataset", "digits", "--codes", "many"], "whole numbers such as"),
+        (["tokens", "codes", "--dataset", "digits", "--codes", "1"], "must be from 2 to"),
+        (["tokens", "codes", "--dataset", "nowhere"], "nowhere"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(home: Path, arguments: list[str], words: str):
