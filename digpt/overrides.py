@@ -41,6 +41,10 @@ BOUNDS: Mapping[str, tuple[float, float]] = {  # of every number in a recipe, by
     "finetune_batch": (1, 1_000_000),
     "finetune_layer_decay": (0.01, 1.0),
     "finetune_weight_decay": (0.0, 10.0),
+    "finetune_mixup": (0.0, 10.0),
+    "finetune_cutmix": (0.0, 10.0),
+    "finetune_erasing": (0.0, 1.0),
+    "finetune_drop_path": (0.0, 0.9),
     "bootstrap": (50, 100_000),
 }
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -185,6 +189,12 @@ def _check_recipe(recipe: Recipe) -> None:
 def _check_transfer(transfer: Transfer) -> None:
     for rate in transfer.finetune_lrs:
         _within(rate, "transfer.finetune_lrs", *BOUNDS["lr"])
+    asked = transfer.finetune_randaugment
+    if asked and not re.fullmatch(r"rand(-(m|n|p|mstd|mmax|inc)\d+(\.\d+)?)+", asked):
+        raise ValueError(
+            "transfer.finetune_randaugment is written as timm has it, e.g. rand-m9-mstd0.5-inc1, "
+            f"not {asked!r}"
+        )
     for names in ("protocols", "label_budgets", "finetune_budgets", "finetune_lrs"):
         if not getattr(transfer, names):
             raise ValueError(f"transfer.{names} is empty; name at least one, or leave it out")

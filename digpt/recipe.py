@@ -109,6 +109,13 @@ class Transfer:
     finetune_lrs: tuple[float, ...] = (5e-4, 1.5e-3)  # chosen on validation
     finetune_layer_decay: float = 0.75
     finetune_weight_decay: float = 0.05
+    # strengths of timm's, for long tuning on many labels: off, since a few hundred steps on 20
+    # labels a class end before they could help
+    finetune_mixup: float = 0.0  # alpha of its Beta distribution; 0: off, as the others
+    finetune_cutmix: float = 0.0
+    finetune_erasing: float = 0.0  # share of images with a part erased
+    finetune_randaugment: str = ""  # as timm writes it, e.g. rand-m9-mstd0.5-inc1
+    finetune_drop_path: float = 0.0  # of the last block; students only
     bootstrap: int = 1000
 
 
@@ -121,6 +128,11 @@ OFF: Mapping[str, float | bool | str] = {
     "micro_batch": 0,
     "activation_checkpointing": False,
     "compile": False,
+    "finetune_mixup": 0.0,
+    "finetune_cutmix": 0.0,
+    "finetune_erasing": 0.0,
+    "finetune_randaugment": "",
+    "finetune_drop_path": 0.0,
 }
 
 
@@ -195,6 +207,11 @@ PRESETS: Mapping[str, Preset] = {
             finetune_batch=1024,
             finetune_lrs=(4e-4,),  # 1e-4 x 1024/256
             finetune_layer_decay=0.65,
+            finetune_mixup=0.8,
+            finetune_cutmix=1.0,
+            finetune_erasing=0.25,
+            finetune_randaugment="rand-m9-mstd0.5-inc1",
+            finetune_drop_path=0.1,
             bootstrap=2000,
         ),
         seeds=1,

@@ -5,9 +5,9 @@ The same contract as a token cache, for crops that no cache holds. B images, D t
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from digpt.data.views import PLAIN, WHOLE, Views
+from digpt.meter import count_flops
 from digpt.reporter import Reporter
 from digpt.tokenizers.base import Tokenizer
 from digpt.tokenizers.cache import Sums, encode, stored
@@ -38,9 +38,10 @@ class Online:
         self.device = device
         self._views = Views(PLAIN, len(rows), WHOLE, size)
         one = np.zeros(1, np.int64)  # one image, to know the shapes
-        with FlopCounterMode(display=False) as counter:
-            tokens = encode(tokenizer, self._views.see(images[rows[one]], one, one), device)
-        self.flops_per_image = float(counter.get_total_flops())  # of the tokenizer alone
+        seen = self._views.see(images[rows[one]], one, one)
+        tokens = encode(tokenizer, seen, device)
+        # of the tokenizer alone
+        self.flops_per_image = float(count_flops(lambda: encode(tokenizer, seen, device)))
         self.grid_size = (tokens.patches.shape[1], tokens.patches.shape[2])
         self.has_global = tokens.global_token is not None
         statistics = self._statistics(reporter)

@@ -19,6 +19,7 @@ from digpt.transfer.encoders import Encoder
 from digpt.transfer.features import as_images
 from digpt.transfer.layers import layer_groups
 from digpt.transfer.predictions import Predictions
+from digpt.transfer.regularise import Regulariser, drop_paths
 
 LABEL_SMOOTHING = 0.1
 WARMUP_SHARE = 0.1
@@ -128,13 +129,14 @@ class _Run:
     def _train(self, lr: float, steps: int, checkpoints: tuple[float, ...]) -> _Tuned:
         network = self._network()
         optimizer, schedule = self._optimizer(network, lr, steps)
+        regulariser = Regulariser.of(self.transfer, self.task.classes, LABEL_SMOOTHING)
         generator = torch.Generator().manual_seed(self.seed)
         batches = _batches(self.task.train, self.batch, generator)
         stops = {max(1, round(share * steps)): share for share in checkpoints}
         best, state = None, None
         for step in range(1, steps + 1):
             self.reporter.check()
-            self._step(network, optimizer, next(batches), generator)
+            self._step(network, optimizer, next(batches), generator, regulariser)
             schedule.step()
             if step in stops:
                 now = self._checkpoint(network, stops[step])
@@ -147,6 +149,7 @@ class _Run:
 
     def _network(self) -> Network:
         tuned = deepcopy(self.encoder).to(self.device).requires_grad_(True)
+        drop_paths(tuned, self.transfer.finetune_drop_path)
         with torch.no_grad():
             dim = tuned.eval()(self._images(self.task.train[:1])).shape[1]
         return Network(tuned, dim, self.task.classes).to(self.device).train()
@@ -170,13 +173,21 @@ class _Run:
         optimizer: torch.optim.Optimizer,
         rows: np.ndarray,
         generator: torch.Generator,
+        regulariser: Regulariser | None,
     ) -> None:
         """One step on one augmented batch."""
-        images = augment(self._images(rows), generator)
-        target = torch.as_tensor(self.task.labels[rows], device=self.device)
+        labels = torch.as_tensor(self.task.labels[rows])
+        pixels = self.task.images[rows]
+        if regulariser:
+            pixels = regulariser.pixels(pixels, generator)
+        images = augment(as_images(pixels, self.device), generator)
+        targets, smoothing = labels.to(self.device), LABEL_SMOOTHING
+        if regulariser:  # its targets are smoothed already
+            images, targets = regulariser.batch(images, targets, generator)
+            smoothing = 0.0
         with _autocast(self.device):
             logits = network(images)
-        loss = nn.functional.cross_entropy(logits.float(), target, label_smoothing=LABEL_SMOOTHING)
+        loss = nn.functional.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)

@@ -64,6 +64,16 @@ def test_flops_of_a_linear_layer_forward_and_backward():
     assert count_flops(lambda: layer(images).sum().backward()) == 3 * forward
 
 
+def test_flops_of_torchs_own_transformer_are_counted_when_it_takes_its_fast_path():
+    layer = torch.nn.TransformerEncoderLayer(16, 2, 64, batch_first=True).eval()
+    x = torch.randn(1, 5, 16)
+    with torch.no_grad():
+        counted = count_flops(lambda: layer(x))
+    maps = 2 * 5 * 16 * (4 * 16 + 2 * 64)
+    assert counted == maps + 2 * 2 * 5 * 5 * 16
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
 def test_flops_of_attention_are_counted_on_this_device():
     q = torch.randn(1, 2, 16, 8)
     run = torch.nn.functional.scaled_dot_product_attention

@@ -127,6 +127,8 @@ def test_unknown_tokenizer_suggests_the_nearest():
         (("preset: smoke", "pretrain: {ema: 1.0}"), "number from 0 to 0.99999"),
         (("preset: smoke", "pretrain: {micro_batch: -1}"), "whole number from 0"),
         (("preset: smoke", "pretrain: {compile: 3}"), "must be true or false, not 3"),
+        (("preset: smoke", "transfer: {finetune_randaugment: strong}"), "written as timm has it"),
+        (("preset: smoke", "transfer: {finetune_erasing: 2}"), "number from 0 to 1, not 2"),
         (("preset: smoke", "pretrain: {imges_seen: 5}"), "Did you mean 'images_seen'?"),
         (("preset: smoke", "pretrain: {lr: fast}"), "must be float"),
         (("preset: smoke", "transfer: {label_budgets: [0]}"), "label budget"),
