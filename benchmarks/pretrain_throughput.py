@@ -1,0 +1,164 @@
+"""What a training step of `base` at 224 costs: `python -m benchmarks.pretrain_throughput`.
+
+Student steps with one and two threads, steps from a token cache on disk, the published teacher (an
+untrained ViT-H/14 costs the same) and steps with the options that cut the student's own work. All
+are measured in turns in one process, beside the machine's own matrix rate, and compared within a
+turn, so that other load on the machine falls on all alike. FLOPs are counted by torch.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from digpt.meter import count_flops
+from digpt.models.targets import unchanged
+from digpt.pretrain.feed import Feed
+from digpt.pretrain.ranks import Ranks
+from digpt.pretrain.state import start
+from digpt.pretrain.trainer import Trainer
+from digpt.recipe import STUDENTS, Recipe
+from digpt.reporter import Quiet
+from digpt.tokenizers.base import Tokenizer, Tokens
+from digpt.tokenizers.cache import TokenCache, encode, write
+from digpt.tokenizers.clip import untrained_clip
+
+CPU = torch.device("cpu")
+OFFICIAL = 487e9  # FLOP per image of the published step, teacher included (METHOD section 1)
+BATCH, IMAGES, WIDTH = 4, 64, 1024
+BASE = Recipe(student=STUDENTS["base"], batch_size=BATCH, target_norm="none", lr=1e-5)
+CUT = replace(
+    BASE,
+    student=replace(BASE.student, decoder_depth=1, decoder_dim=512, decoder_heads=16),
+    target_share=0.5,
+)
+
+
+class Given(Tokenizer):
+    """Tokens of the published teacher's shape at no cost."""
+
+    name, dim, grid_size = "given", WIDTH, (16, 16)
+
+    def forward(self, images: Tensor) -> Tokens:
+        return Tokens(torch.randn(len(images), 16, 16, WIDTH), torch.randn(len(images), WIDTH))
+
+    def config(self) -> dict[str, object]:
+        return {}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    print(f"{machine()}; load {os.getloadavg()[0]:.1f} before")
+    pixels = np.random.default_rng(0).integers(256, size=(IMAGES, 224, 224, 3), dtype=np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        write(Given(), pixels, np.arange(IMAGES), Path(folder), device=CPU, reporter=Quiet())
+        tokens = TokenCache.open(Path(folder))
+        base, cut = (trainer(recipe, pixels, tokens) for recipe in (BASE, CUT))
+        teacher = untrained_clip("teacher", "ViT-H-14", 0).eval()
+        seen = pixels[:BATCH]
+        counted = {"base": base.count_flops(), "cut": cut.count_flops()}
+        counted["teacher"] = float(count_flops(lambda: encode(teacher, seen[:1], CPU)))
+        report_flops(counted)
+        held, batches = base.feed.batch(0), base.feed.batches(0, 10**9)
+        work = {
+            "student": lambda: base.step(held, Quiet()),
+            "cached": lambda: base.step(next(batches), Quiet()),
+            "cut": lambda: cut.step(held, Quiet()),
+            "teacher": lambda: encode(teacher, seen, CPU),
+        }
+        for name in ("student", "cached", "cut"):
+            work[name]()  # once unmeasured
+        report_times(in_turns(work, rounds, threads=2), counted)
+        alone = in_turns({"student": work["student"]}, 2, threads=1)
+        report_student(alone, counted["base"], threads=1)
+        batches.close()
+    print(f"load {os.getloadavg()[0]:.1f} after")
+    return 0
+
+
+def machine() -> str:
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    name = platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores, torch {torch.__version__}, {commit.stdout.strip()}"
+
+
+def trainer(recipe: Recipe, pixels: np.ndarray, tokens: TokenCache) -> Trainer:
+    run = start(tokens, recipe, "digpt", 0, CPU, None)
+    run.model.train()
+    feed = Feed(pixels, np.arange(IMAGES), tokens, recipe, seed=0)
+    return Trainer(run, feed, recipe, 0, CPU, (unchanged, unchanged), Ranks())
+
+
+def in_turns(
+    work: dict[str, Callable[[], object]], rounds: int, threads: int
+) -> dict[str, np.ndarray]:
+    """Seconds of each piece of work and GFLOP/s of a matrix product, (rounds,)."""
+    torch.set_num_threads(threads)
+    found: dict[str, list[float]] = {"gemm": [], **{name: [] for name in work}}
+    for _ in range(rounds):
+        before = matrix_rate()
+        for name, do in work.items():
+            began = time.perf_counter()
+            do()
+            found[name].append(time.perf_counter() - began)
+        found["gemm"].append((before + matrix_rate()) / 2)
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def matrix_rate(side: int = 2048) -> float:
+    """GFLOP/s of float32 products, the best of five."""
+    a, b = torch.randn(side, side), torch.randn(side, side)
+    best = 0.0
+    for _ in range(5):
+        began = time.perf_counter()
+        a @ b
+        best = max(best, 2 * side**3 / (time.perf_counter() - began))
+    return best / 1e9
+
+
+def report_flops(counted: dict[str, float]) -> None:
+    print("step | GFLOP per image | share of the published step's")
+    for name, flops in counted.items():
+        print(f"{name} | {flops / 1e9:.1f} | 1/{OFFICIAL / flops:.2f}")
+
+
+def report_times(found: dict[str, np.ndarray], counted: dict[str, float]) -> None:
+    report_student(found, counted["base"], threads=2)
+    for name in ("cached", "cut", "teacher"):
+        print(f"{name}: {spread(found[name] / BATCH)} s per image")
+    print(f"cached / student-only: {spread(found['cached'] / found['student'])}")
+    online = found["student"] + found["teacher"]
+    print(f"teacher online / cached: {spread(online / found['cached'])}")
+    print(f"teacher online / cut: {spread(online / found['cut'])}")
+    epochs = np.median(2 * found["teacher"] / (online - found["cached"]))
+    print(f"filling the cache with two views is paid back after {epochs:.1f} epochs")
+
+
+def report_student(found: dict[str, np.ndarray], flops: float, threads: int) -> None:
+    rate = flops * BATCH / found["student"] / 1e9
+    print(
+        f"student, {threads} threads: {spread(found['student'] / BATCH)} s per image; GEMM "
+        f"{spread(found['gemm'])} GFLOP/s; share of it {spread(rate / found['gemm'])}"
+    )
+
+
+def spread(values: np.ndarray) -> str:
+    """Median and range."""
+    return f"{np.median(values):.3g} ({values.min():.3g} to {values.max():.3g})"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
