@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jobs.views import DatasetVersion
 
 Card = Mapping[str, Any]
+MANY_VALUES, EXAMPLES = 50, 3  # of a column with more values than that, a few are shown
 Lines = Sequence[tuple[str, str]]
 
 
@@ -103,11 +104,19 @@ def _values(facts: Mapping[str, Any], me: Viewer) -> str:
     """The range of a number, or the commonest values of a text."""
     if "min" in facts:
         return f"{facts['min']:.4g} … {facts['max']:.4g}"
-    named = [f"{v} ({me.number(n, 'count')})" for v, n in facts.get("values", {}).items()]
-    rest = facts.get("distinct", 0) - len(named)
-    if rest > 0:
-        named.append(me.text("health.more", count=rest))
-    return ("、" if me.language == "ja" else ", ").join(named)
+    empty = me.text("data.empty")
+    named = [f"{v or empty} ({me.number(n, 'count')})" for v, n in facts.get("values", {}).items()]
+    distinct = facts.get("distinct", 0)
+    if distinct > MANY_VALUES:
+        count = me.number(distinct, "count")
+        return me.text("data.values.many", count=count, examples=_listed(named[:EXAMPLES], me))
+    if distinct > len(named):
+        named.append(me.text("health.more", count=distinct - len(named)))
+    return _listed(named, me)
+
+
+def _listed(words: Sequence[str], me: Viewer) -> str:
+    return ("、" if me.language == "ja" else ", ").join(words)
 
 
 def _counts(card: Card, me: Viewer) -> str:
