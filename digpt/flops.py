@@ -44,7 +44,8 @@ def _digpt(recipe: Recipe, token_dim: int, decoders: int = 2) -> float:
     return _encoder(student, seen, read, visible) + decoders * decoder
 
 
-def _digpt_ar(recipe: Recipe, token_dim: int) -> float:
+def _digpt_one(recipe: Recipe, token_dim: int) -> float:
+    """Either of the two decoders alone."""
     return _digpt(recipe, token_dim, decoders=1)
 
 
@@ -70,7 +71,8 @@ def _masked(recipe: Recipe, token_dim: int) -> float:
 
 _METHODS: Mapping[str, Callable[[Recipe, int], float]] = {
     "digpt": _digpt,
-    "digpt-ar": _digpt_ar,
+    "digpt-ar": _digpt_one,
+    "digpt-visible": _digpt_one,
     "igpt": _igpt,
     "masked": _masked,
 }

@@ -16,8 +16,16 @@ from digpt.overrides import MAX_SEEDS, check, override, override_student, whole
 from digpt.recipe import PRESETS, Preset
 from digpt.tokenizers.names import parse
 
-Method = Literal["digpt", "digpt-ar", "igpt", "masked", "scratch", "frozen", "direct"]
-PRETRAINING = ("digpt", "digpt-ar", "igpt", "masked")  # methods with a pretraining stage
+Method = Literal[
+    "digpt", "digpt-ar", "digpt-visible", "igpt", "masked", "scratch", "frozen", "direct"
+]
+PRETRAINING = (
+    "digpt",
+    "digpt-ar",
+    "digpt-visible",
+    "igpt",
+    "masked",
+)  # methods with a pretraining stage
 NEED_TOKENIZER = (*PRETRAINING, "frozen", "direct")
 HAVE_STUDENT = (*PRETRAINING, "scratch")  # methods that an init can be given to
 RANDOM = "random"  # an arm's init where the spec's is not wanted

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from digpt.models.digpt import DiGPT, build_digpt, build_digpt_ar
+from digpt.models.digpt import DiGPT, build_digpt, build_digpt_ar, build_digpt_visible
 from digpt.models.igpt import IGPT, build_igpt
 from digpt.models.losses import Losses, Prediction
 from digpt.models.masked import Masked, build_masked
@@ -15,6 +15,7 @@ Builder = Callable[..., Method]
 METHODS: dict[str, Builder] = {
     "digpt": build_digpt,
     "digpt-ar": build_digpt_ar,
+    "digpt-visible": build_digpt_visible,
     "igpt": build_igpt,
     "masked": build_masked,
 }

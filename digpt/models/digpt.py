@@ -84,10 +84,13 @@ class DiGPT(nn.Module):
         decoder_dim: int = 128,
         decoder_depth: int = 1,
         decoder_heads: int = 4,
+        with_ar: bool = True,
         with_visible: bool = True,
         target_share: float = 1.0,
     ) -> None:
-        """target_share: of each cluster's tokens, the part that a decoder is asked for, drawn anew
+        """with_ar, with_visible: which of the two decoders there are; ablations leave one out.
+
+        target_share: of each cluster's tokens, the part that a decoder is asked for, drawn anew
         for each image; below 1, targets are resampled to the student's grid."""
         super().__init__()
         check_clusters(clusters, encoder.grid_size)
@@ -120,7 +123,8 @@ class DiGPT(nn.Module):
                 out=token_dim,
             )
 
-        self.ar_decoder = decoder()
+        assert with_ar or with_visible, "an encoder without a decoder learns nothing"
+        self.ar_decoder = decoder() if with_ar else None
         self.visible_decoder = decoder() if with_visible else None
         initialise(self)
 
@@ -147,15 +151,14 @@ class DiGPT(nn.Module):
         taps = self.encode(images, order[:, :-1])  # (B, n, T, D): the last cluster is never seen
 
         ar = self._predict(self.ar_decoder, taps, order[:, 1:], ar_places, grid)
-        ar_loss = self._loss(ar, take_places(target[:, 1:], ar_places), global_token)
-        if self.visible_decoder is None:
-            return Losses(ar_loss, ar_loss, ar_prediction=ar if predictions else None)
         visible = self._predict(self.visible_decoder, taps, order[:, :-1], visible_places, grid)
+        ar_loss = self._loss(ar, take_places(target[:, 1:], ar_places), global_token)
         visible_loss = self._loss(
             visible, take_places(target[:, :-1], visible_places), global_token
         )
+        parts = [part for part in (ar_loss, visible_loss) if part is not None]
         return Losses(
-            ar_loss + visible_loss,
+            sum(parts[1:], start=parts[0]),
             ar_loss,
             visible_loss,
             ar_prediction=ar if predictions else None,
@@ -221,14 +224,16 @@ class DiGPT(nn.Module):
 
     def _predict(
         self,
-        decoder: Decoder,
+        decoder: Decoder | None,
         taps: Tensor,
         order: Tensor,
         places: Tensor | None,
         grid: tuple[int, int],
-    ) -> Prediction:
+    ) -> Prediction | None:
         """What a decoder says about the clusters `order` (B, K - 1) of the teacher's `grid`, or
-        about their `places` (B, K - 1, s) alone."""
+        about their `places` (B, K - 1, s) alone; None of a decoder that was left out."""
+        if decoder is None:
+            return None
         queries = self._cluster_positions(self.positions, order)  # (B, K - 1, S, E)
         queries = take_places(queries, places).flatten(1, 2)
         if self.has_global:
@@ -241,7 +246,11 @@ class DiGPT(nn.Module):
             x = resize_clusters(x, self.cluster_shape, _per_cluster(grid, self.clusters))
         return Prediction(x, cls)  # (B, K - 1, s, C)
 
-    def _loss(self, said: Prediction, target: Tensor, global_token: Tensor | None) -> Tensor:
+    def _loss(
+        self, said: Prediction | None, target: Tensor, global_token: Tensor | None
+    ) -> Tensor | None:
+        if said is None:
+            return None
         per_token = self.token_loss(said.patches, target)  # (B, K - 1, s)
         if said.global_token is None or global_token is None:
             return mean_loss(per_token)
@@ -283,7 +292,7 @@ def build_digpt(
     loss: str | None = None,
 ) -> DiGPT:
     """D-iGPT of a recipe's sizes for one tokenizer; cosine loss, or cross-entropy for codes."""
-    return _build(student, token_dim, codes, has_global, recipe, loss, with_visible=True)
+    return _build(student, token_dim, codes, has_global, recipe, loss)
 
 
 def build_digpt_ar(
@@ -300,6 +309,20 @@ def build_digpt_ar(
     return _build(student, token_dim, codes, has_global, recipe, loss, with_visible=False)
 
 
+def build_digpt_visible(
+    student: Student,
+    *,
+    token_dim: int,
+    codes: int | None,
+    grid_size: tuple[int, int],
+    has_global: bool,
+    recipe: Recipe,
+    loss: str | None = None,
+) -> DiGPT:
+    """The ablation without the autoregressive decoder."""
+    return _build(student, token_dim, codes, has_global, recipe, loss, with_ar=False)
+
+
 def _build(
     student: Student,
     token_dim: int,
@@ -308,7 +331,8 @@ def _build(
     recipe: Recipe,
     loss: str | None,
     *,
-    with_visible: bool,
+    with_ar: bool = True,
+    with_visible: bool = True,
 ) -> DiGPT:
     if student.taps and student.taps[-1] != student.depth:
         raise UserError(
@@ -327,6 +351,7 @@ def _build(
         decoder_dim=student.decoder_dim,
         decoder_depth=student.decoder_depth,
         decoder_heads=student.decoder_heads,
+        with_ar=with_ar,
         with_visible=with_visible,
         target_share=recipe.target_share,
     )

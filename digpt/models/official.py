@@ -72,11 +72,12 @@ def from_official(
 
 def to_official(model: DiGPT) -> dict[str, Tensor]:
     """The state dict that the official code loads, its buffer `mask` included."""
-    if model.clusters != (2, 2) or len(model.taps) != len(TAPS) or model.visible_decoder is None:
+    has_both = model.ar_decoder is not None and model.visible_decoder is not None
+    if model.clusters != (2, 2) or len(model.taps) != len(TAPS) or not has_both:
         raise UserError(
             "Only D-iGPT with 2×2 clusters, four taps and both decoders has an official form; this"
             f" model has {model.clusters[0]}×{model.clusters[1]} clusters, {len(model.taps)} taps"
-            f" and {'one decoder' if model.visible_decoder is None else 'both decoders'}."
+            f" and {'both decoders' if has_both else 'one decoder'}."
         )
     state = {
         theirs: value.detach().reshape(_official_shape(name, value)).clone()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import cache_fidelity
+from benchmarks import ablation, cache_fidelity
 from benchmarks.cells import Cell, Lab, against, by_name, scores, value
 from digpt.data.surfaces import surfaces
 from digpt.evaluate.metrics import score
@@ -73,3 +73,15 @@ def test_one_call_after_another_finishes_a_comparison(
     shown = capsys.readouterr().out
     assert "8 of 8 cells" in shown
     assert shown.count("| online crops |") == 1
+
+
+@pytest.mark.slow
+def test_an_ablation_shows_every_arm_on_clean_and_corrupted_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--out", str(tmp_path), "--preset", "smoke", "--images", "200", "--images-seen", "64"]
+    assert ablation.main([*asked, "--seeds", "1", "--codes", "8", "--labels", "3"]) == 0
+    shown = capsys.readouterr().out
+    for name, _, _ in ablation.arms("filters", [8]):
+        assert shown.count(f"| {name} |") >= 2, name
+    assert "mean relative drop" in shown

@@ -27,6 +27,8 @@ def make(
     taps: tuple[int, ...] | None = None,
     decoder_depth: int = 2,
     target_share: float = 1.0,
+    with_ar: bool = True,
+    with_visible: bool = True,
 ) -> DiGPT:
     torch.manual_seed(0)
     vit = ViT(image_size=image_size, patch_size=patch_size, dim=16, depth=depth, heads=2)
@@ -41,6 +43,8 @@ def make(
         decoder_depth=decoder_depth,
         decoder_heads=3,
         target_share=target_share,
+        with_ar=with_ar,
+        with_visible=with_visible,
     )
     with torch.no_grad():  # norms and biases away from their neutral start, or they test nothing
         for parameter in model.parameters():
@@ -386,3 +390,18 @@ def test_bad_taps_and_a_missing_global_token_are_refused() -> None:
             make(taps=taps)
     with pytest.raises(UserError, match="predicts a global token and got none"):
         make()(torch.randn(1, 3, 24, 24), torch.randn(1, 6, 6, 6))
+
+
+@pytest.mark.parametrize("kept", ["ar", "visible"])
+def test_one_decoder_alone_says_what_it_says_beside_the_other(kept: str) -> None:
+    both = make(has_global=False)
+    alone = make(has_global=False, with_ar=kept == "ar", with_visible=kept == "visible")
+    alone.load_state_dict({n: v for n, v in both.state_dict().items() if n in alone.state_dict()})
+    images, tokens = torch.randn(2, 3, 24, 24), torch.randn(2, 6, 6, 6)
+    order = torch.stack([torch.randperm(4) for _ in range(2)])
+    of_both, of_one = both(images, tokens, order=order), alone(images, tokens, order=order)
+    own, other = f"{kept}_loss", f"{'visible' if kept == 'ar' else 'ar'}_loss"
+    assert torch.equal(getattr(of_one, own), getattr(of_both, own))
+    assert torch.equal(of_one.loss, getattr(of_one, own))
+    assert getattr(of_one, other) is None
+    assert torch.equal(of_both.loss, of_both.ar_loss + of_both.visible_loss)
