@@ -13,7 +13,7 @@ _KINDS: Mapping[str, str] = {  # by a field's last name; amounts by MONEY, the o
     **dict.fromkeys(
         ("miss_rate", "false_alarm_rate", "prevalence", "discount_rate", "tax", "detection",
          "pass_rate", "precision", "p_go", "p_no", "review_share"), "accuracy"),
-    **dict.fromkeys(("items_per_year", "capacity_per_year", "number"), "count"),
+    **dict.fromkeys(("items_per_year", "capacity_per_year", "number", "inspectors"), "count"),
     **dict.fromkeys(
         ("cost_miss", "cost_false_alarm", "cost_true_alarm", "process_per_item",
          "inference_per_item", "one_off", "price_per_label", "run_per_year", "cost_per_item",
@@ -50,11 +50,16 @@ def value_text(field: str, value: Any, currency: str, me: Viewer) -> str:
         parts = [value_text(field, v, currency, me) for v in value]
         return me.text("list.separator").join(parts) or me.text("fixed.nothing")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        group, _, last = field.rpartition(".")
-        by_group = _GROUP_KINDS.get(field.partition(".")[0]) if group else None
-        kind = _KINDS.get(last) or by_group or _KINDS.get(field.partition(".")[0], "plain")
-        return me.number(value, kind, currency)
+        return me.number(value, kind_of(field), currency)
     return str(value)
+
+
+def kind_of(field: str) -> str:
+    """How a field's numbers are written: accuracy (a rate), money, count or plain."""
+    group, _, last = field.rpartition(".")
+    first = field.partition(".")[0]
+    by_group = _GROUP_KINDS.get(first) if group else None
+    return _KINDS.get(last) or by_group or _KINDS.get(first, "plain")
 
 
 def outcome_text(outcome: "Outcome", currency: str, me: Viewer) -> str:

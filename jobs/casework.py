@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_DECISIONS = 500  # of one pilot
 MAX_SCENARIO_NAME = 60
+MONEY_DIGITS = 6  # of an amount in another currency
 
 
 class Casework(Home):
@@ -44,6 +45,23 @@ class Casework(Home):
         }
         finished = self._finished(pilot_id)
         return decide(converted(case, self._prices), arms, finished, spent)
+
+    def case_template(self, pilot_id: str, name: str, currency: str = "") -> "Case":
+        """A template for a kind of use, with the pilot's good classes, in a currency."""
+        from jobs.roi.templates import case_template  # noqa: PLC0415 - start-up time
+
+        found = case_template(name, currency=currency or self.currency, prices=self._prices)
+        return self._with_good(pilot_id, found)
+
+    def currencies(self) -> list[str]:
+        """The currencies that the price table has a rate for."""
+        return sorted({"USD", *self._prices.rates.per_usd})
+
+    def in_currency(self, case: "Case", currency: str) -> "Case":
+        """The case reckoned in another currency, at the price table's rates."""
+        from jobs.roi.case import in_currency  # noqa: PLC0415 - start-up time
+
+        return in_currency(case, currency, self._prices, digits=MONEY_DIGITS)
 
     def in_own_currency(self, case: "Case") -> "Case":
         """The case with every amount in its currency, at the price table's rates."""

@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from digpt.errors import UserError
-from jobs.roi.fields import ALLOWED, BRANCHES, RangeShape, is_range, plain
+from jobs.roi.fields import ALLOWED, BRANCHES, ORDER, RangeShape, is_range, plain
 from jobs.roi.ranges import Range
 from jobs.roi.schema import PARTS, Case, missing, wrong
 
@@ -37,7 +37,9 @@ def parse_case(values: object, lines: Mapping[str, int] | None = None) -> Case:
         if error.code != "case-value":
             raise
         facts, field = error.facts, error.field or "case"
-        raise wrong(field, facts["value"], facts["allowed"], _line(field, lines)) from error
+        named = {name: facts[name] for name in ("rule", "bound")}
+        line = _line(field, lines)
+        raise wrong(field, facts["value"], facts["allowed"], line, **named) from error
 
 
 def _as_user_error(error: ValidationError, lines: Mapping[str, int]) -> UserError:
@@ -59,7 +61,8 @@ def _as_user_error(error: ValidationError, lines: Mapping[str, int]) -> UserErro
         return UserError(message, code="case-unknown", field=field, known=known, line=line)
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, RangeShape):
-        return wrong(field, plain(first["input"]), str(cause), line)
+        rule = "order" if str(cause) == ORDER else ""
+        return wrong(field, plain(first["input"]), str(cause), line, rule=rule)
     allowed = next((ALLOWED[n] for n in reversed(path) if n in ALLOWED), str(first["msg"]))
     return wrong(field, first["input"], allowed, line)
 

@@ -181,14 +181,17 @@ def high(value: float | Range) -> float:
 def _check_together(case: Case) -> None:
     """What only several fields together can get wrong."""
     if case.p_no >= case.p_go:
-        raise wrong("p_no", case.p_no, f"below p_go ({case.p_go:g})")
+        allowed = f"below p_go ({case.p_go:g})"
+        raise wrong("p_no", case.p_no, allowed, rule="below-go", bound=case.p_go)
     if len(case.ramp) > case.horizon_years:
         years = f"at most {case.horizon_years} values, one per year of the horizon"
-        raise wrong("ramp", len(case.ramp), years)
+        raise wrong("ramp", len(case.ramp), years, rule="per-year", bound=case.horizon_years)
     volumes = case.items_per_year
     if isinstance(volumes, tuple) and len(volumes) != case.horizon_years:
         years = f"one number, or exactly {case.horizon_years}, one per year of the horizon"
-        raise wrong("items_per_year", len(volumes), years)
+        raise wrong(
+            "items_per_year", len(volumes), years, rule="per-year", bound=case.horizon_years
+        )
     _check_prevalence(case)
     _check_today(case)
     _check_misses(case)
@@ -199,14 +202,16 @@ def _check_prevalence(case: Case) -> None:
     most = sum(map(high, case.prevalence_by_class.values()))
     for total in (case.total_prevalence, most):
         if not 0 < total < 1:
-            raise wrong("prevalence", total, "a sum above 0 and below 1")
+            raise wrong("prevalence", total, "a sum above 0 and below 1", rule="inside")
     if isinstance(case.prevalence, dict) and case.positive_classes:
         odd = sorted(set(case.prevalence) ^ set(case.positive_classes))
         if odd:
-            raise wrong("prevalence", ", ".join(odd), "exactly the classes of positive_classes")
+            allowed = "exactly the classes of positive_classes"
+            raise wrong("prevalence", ", ".join(odd), allowed, rule="same-classes")
     both = sorted(set(case.good_classes) & set(case.named_defects))
     if both:
-        raise wrong("good_classes", ", ".join(both), "no class that is also a positive one")
+        allowed = "no class that is also a positive one"
+        raise wrong("good_classes", ", ".join(both), allowed, rule="good-or-bad")
 
 
 def _check_today(case: Case) -> None:
@@ -224,7 +229,7 @@ def _check_misses(case: Case) -> None:
             raise missing("cost_miss")
     elif case.cost_miss is not None:
         allowed = "left out where failure gives it: unplanned stop minus planned stop"
-        raise wrong("cost_miss", case.cost_miss, allowed)
+        raise wrong("cost_miss", case.cost_miss, allowed, rule="by-failure")
     else:
         planned, unplanned = case.failure.planned_stop, case.failure.unplanned_stop
         if not isinstance(planned, str) and not isinstance(unplanned, str):
@@ -236,7 +241,8 @@ def _check_stops(planned: float | Range, unplanned: float | Range) -> None:
     currencies = {r.currency for r in (planned, unplanned) if isinstance(r, Range)}
     if currencies <= {None} and likely(planned) >= likely(unplanned):
         allowed = f"less than an unplanned one ({likely(unplanned):g})"
-        raise wrong("failure.planned_stop", likely(planned), allowed)
+        bound = likely(unplanned)
+        raise wrong("failure.planned_stop", likely(planned), allowed, rule="below", bound=bound)
 
 
 def _check_matrix(case: Case) -> None:
@@ -263,8 +269,17 @@ def _check_matrix(case: Case) -> None:
         raise wrong("good_classes", ", ".join(case.good_classes), f"{good[0]}, as in costs")
 
 
-def wrong(field: str, value: object, allowed: str, line: int | None = None) -> UserError:
-    """A value that is not allowed, said at its field."""
+def wrong(
+    field: str,
+    value: object,
+    allowed: str,
+    line: int | None = None,
+    *,
+    rule: str = "",
+    bound: float | None = None,
+) -> UserError:
+    """A value that is not allowed, said at its field; `rule` and `bound` name what the sentence
+    `allowed` says, for other languages."""
     where = f" (line {line})" if line else ""
     return UserError(
         f"Case field {field!r}{where} is {value!r}; allowed: {allowed}.",
@@ -273,6 +288,8 @@ def wrong(field: str, value: object, allowed: str, line: int | None = None) -> U
         value=value,
         allowed=allowed,
         line=line,
+        rule=rule,
+        bound=bound,
     )
 
 

@@ -140,12 +140,26 @@ def test_a_wrong_figure_is_marked_at_its_field_and_a_right_one_calculated(visit)
     page.wait_for_selector("#roi-verdict")
     page.wait_for_selector("#roi-decisions-card h2")  # everything is loaded
     page.fill("#roi-today-miss-rate-likely", "600")
-    page.wait_for_selector("#roi-today-miss-rate.d-wrong .d-problem:not(:empty)")
+    page.wait_for_selector("#roi-today-miss-rate.d-wrong .d-problem:has-text('600.0%')")
     for end in ("low", "likely", "high"):
         page.fill(f"#roi-today-miss-rate-{end}", "0.1")
         page.fill(f"#roi-today-process-per-item-{end}", "0")
     page.wait_for_selector('#roi-verdict[data-verdict="NO-GO"]')
     page.wait_for_function("!document.querySelector('.d-wrong')")
+
+
+def test_a_case_starts_from_a_template_and_is_written_as_yaml(visit):
+    page = visit("/roi?pilot=p1", "ja")
+    page.wait_for_selector("#roi-decisions-card h2")  # everything is loaded
+    page.click("#roi-template input")
+    page.get_by_role("option", name="設備の故障予知").click()
+    page.wait_for_selector("#roi-template-note")
+    page.wait_for_function(
+        "document.querySelector('#roi-failure-unplanned-stop-likely').value === '9000'"
+    )
+    page.click("#roi-yaml button")
+    page.wait_for_selector("#roi-yaml-save")
+    assert "unplanned_stop" in page.inner_text("#roi-yaml-text")
 
 
 def test_scenarios_are_saved_compared_and_loaded(visit):

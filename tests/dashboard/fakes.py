@@ -24,11 +24,12 @@ from jobs.deciding import DecisionView, decision_views, parse_actual, record
 from jobs.money.estimate import Calibration
 from jobs.money.pricing import PriceTable
 from jobs.money.scale import devices
-from jobs.roi.case import converted, parse_case
+from jobs.roi.case import converted, in_currency, parse_case
 from jobs.roi.changes import Change, changes
 from jobs.roi.evaluate import CaseResult, evaluate_case
 from jobs.roi.evidence import ArmEvidence
 from jobs.roi.schema import Case
+from jobs.roi.templates import case_template
 from jobs.spec import PilotSpec, to_yaml
 from jobs.store.records import (
     ActualRecord,
@@ -614,6 +615,17 @@ class FakeService:
 
     def roi(self, id: str, case: Case) -> CaseResult:
         return evaluate_case(case, self._evidence, draws=2000)
+
+    def case_template(self, id: str, name: str, currency: str = "") -> Case:
+        return case_template(
+            name, currency=currency or "USD", prices=PRICES, good_classes=("normal",)
+        )
+
+    def currencies(self) -> list[str]:
+        return ["EUR", "JPY", "USD"]
+
+    def in_currency(self, case: Case, currency: str) -> Case:
+        return in_currency(case, currency, PRICES)
 
     def in_own_currency(self, case: Case) -> Case:
         return converted(case, PRICES)

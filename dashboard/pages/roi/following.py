@@ -33,7 +33,10 @@ class Step:
 
 
 def steps(shown: View, seeds_price: float | None, me: Viewer) -> list[Step]:
-    """All steps of any worth, the most worthwhile first; `seeds_price`: of MORE_SEEDS seeds."""
+    """All steps worth more than their price, the most worthwhile first.
+
+    `seeds_price` is that of MORE_SEEDS seeds, None where they cannot be had.
+    """
     result, arm = shown.result, shown.shown_arm
     if result is None or arm is None or arm.figures is None or shown.card is None:
         return []
@@ -41,7 +44,7 @@ def steps(shown: View, seeds_price: float | None, me: Viewer) -> list[Step]:
     rates = arm.figures.evppi.get("model.rates", 0.0)
     if seeds_price is not None:
         found.append(_seeds(rates, seeds_price, shown.card.id, me))
-    return sorted((s for s in found if s.worth > 0), key=lambda s: s.order)
+    return sorted((s for s in found if s.worth > (s.price or 0.0)), key=lambda s: s.order)
 
 
 def following_card(shown: View, seeds_price: float | None, me: Viewer) -> Html:
@@ -68,7 +71,8 @@ def following_card(shown: View, seeds_price: float | None, me: Viewer) -> Html:
 
 
 def _step(x: Experiment, me: Viewer) -> Step:
-    subject = input_name(str(x.subject), me) if x.kind == "study" else x.subject
+    about = x.subject
+    subject = input_name(about, me) if isinstance(about, str) else me.number(about, "count")
     arm = arm_name_of(x.arm, me) if x.arm else ""
     words = me.text(f"experiment.{x.kind}", arm=arm, subject=subject)
     how = me.text(f"roi.next.{x.kind}", arm=arm)

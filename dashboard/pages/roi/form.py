@@ -74,6 +74,11 @@ GROUPS: Mapping[str, tuple[Field, ...]] = {
         for stage in STAGES[1:]
         for name, kind in RULE
     ),
+    "failure": (
+        Field("failure.unplanned_stop", "money"),
+        Field("failure.planned_stop", "money"),
+        Field("failure.minimum_lead_time", "count", ranged=False),
+    ),
     "more": (
         Field("integration", "money"),
         Field("labels.number", "count"),
@@ -88,7 +93,12 @@ GROUPS: Mapping[str, tuple[Field, ...]] = {
         Field("minimum.precision", "rate", ranged=False),
     ),
 }
-FOLDED = ("later", "more")  # groups that are shut at first
+FOLDED = ("later", "failure", "more")  # groups that are shut at first
+# parts of a case that are not there unless one of these fields is given: the rest has defaults
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "review": ("cost_per_item", "capacity_per_year"),
+    "failure": ("unplanned_stop", "planned_stop"),
+}
 BEFORE_MEASURED = ("production", "today")  # the pilot's own rates stand after these
 FIELDS = tuple(f for group in GROUPS.values() for f in group)
 
@@ -115,8 +125,8 @@ def case_of(values: Mapping[str, Any], base: Mapping[str, Any]) -> Case:
         if field.name in values:
             old = _at(plain, field.name)
             _put(plain, field.name, _stored(values[field.name], field, old))
-    for name in ("review", "minimum", "labels", "gates"):
-        if not _is_given(plain.get(name)):
+    for name in ("review", "failure", "minimum", "labels", "gates"):
+        if not _is_given(plain.get(name), NEEDED.get(name)):
             plain.pop(name, None)
     plain["stage"] = values.get("stage", plain.get("stage", STAGES[0]))
     if not plain.get("positive_classes"):
@@ -171,7 +181,8 @@ def _group(name: str, plain: Mapping[str, Any], case: Case, me: Viewer) -> Html:
     rows = join(_row(f, plain, case.currency, me) for f in GROUPS[name])
     title = me.text(f"roi.group.{name}")
     if name in FOLDED:
-        open_now = Html(" open") if name == "later" and case.stage != STAGES[0] else NOTHING
+        is_open = case.stage != STAGES[0] if name == "later" else case.failure is not None
+        open_now = Html(" open") if is_open and name != "more" else NOTHING
         return h(
             '<details class="d-group"{open}><summary>{t}</summary>{rows}</details>',
             open=open_now,
@@ -272,10 +283,11 @@ def _put(values: dict[str, Any], name: str, value: Any) -> None:
         values[first] = value
 
 
-def _is_given(value: Any) -> bool:
-    """Whether anything stands in a group of the case."""
+def _is_given(value: Any, needed: Sequence[str] | None = None) -> bool:
+    """Whether anything stands in a group of the case, or in the fields that make it one."""
     if isinstance(value, Mapping):
-        return any(_is_given(part) for part in value.values())
+        parts = value.values() if needed is None else [value.get(name) for name in needed]
+        return any(_is_given(part) for part in parts)
     return value is not None
 
 

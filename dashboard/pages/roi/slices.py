@@ -24,7 +24,7 @@ def slices_card(shown: View, me: Viewer) -> Html:
     slices = arm.figures.slices if arm and arm.figures else ()
     if arm is None or result is None or not slices:
         return NOTHING
-    names = ("part", "items", "miss", "alarm", "cost", "difference")
+    names = ("part", "difference", "miss", "alarm")
     heads = [me.text(f"roi.slices.{n}", per=PER) for n in names]
     rows = [_line(s, result.currency, me) for s in slices[:SHOWN]]
     caption = me.text("roi.slices.caption", arm=arm_name_of(arm.arm, me), per=PER)
@@ -32,14 +32,14 @@ def slices_card(shown: View, me: Viewer) -> Html:
     return join(
         [
             card_head(me.text("roi.slices"), caption, me, data, "roi-slices"),
-            h("<div>{t}</div>", t=table(heads, rows, numeric=(1, 2, 3, 4, 5))),
+            h("<div>{t}</div>", t=table(heads, rows, numeric=(1, 2, 3))),
             data.table("roi-slices"),
         ]
     )
 
 
 def _line(part: SliceCost, currency: str, me: Viewer) -> list[object]:
-    cost, more = part.cost_per_item, part.difference
+    more = part.difference
     difference: object = "–"
     if more is not None:
         low, high = part.difference_interval or (more, more)
@@ -50,13 +50,16 @@ def _line(part: SliceCost, currency: str, me: Viewer) -> list[object]:
             v=me.number(PER * more, "money", currency),
             r=me.interval(PER * low, PER * high, "money", currency),
         )
+    name = h(
+        '{p}<br><span class="d-iv">{n}</span>',
+        p=f"{part.attribute}{me.text('colon')}{part.value}",
+        n=me.text("roi.slices.of", count=part.items, n=me.number(part.items, "count")),
+    )
     return [
-        f"{part.attribute}{me.text('colon')}{part.value}",
-        me.number(part.items, "count"),
+        name,
+        difference,
         me.number(part.miss_rate, "accuracy"),
         me.number(part.false_alarm_rate, "accuracy"),
-        me.number(None if cost is None else PER * cost, "money", currency),
-        difference,
     ]
 
 

@@ -1,0 +1,47 @@
+"""What is wrong with a business case, in the reader's language and in the form's own units."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dashboard.decisions import field_name, kind_of, value_text
+from dashboard.text import Viewer, has_text
+
+if TYPE_CHECKING:
+    from digpt.errors import UserError
+
+
+def case_error(error: "UserError", currency: str, me: Viewer) -> str:
+    """The sentence for a field's value; any other error as it is."""
+    field = error.field or ""
+    if error.code == "case-missing" and _has_name(field):
+        return me.text("mistake.missing", field=field_name(field, me))
+    if error.code != "case-value" or not _has_name(field):
+        return me.error(error)
+    allowed = _allowed(field, error.facts, currency, me)
+    if allowed is None:
+        return me.error(error)
+    shown = _shown(field, error.facts["value"], currency, me)
+    return me.text("mistake.value", field=field_name(field, me), value=shown, allowed=allowed)
+
+
+def _has_name(field: str) -> bool:
+    return has_text(f"case.{field}")
+
+
+def _allowed(field: str, facts: Mapping[str, Any], currency: str, me: Viewer) -> str | None:
+    """What would have been allowed: a rule between fields, else the range of its kind."""
+    rule, bound = facts.get("rule"), facts.get("bound")
+    if rule:
+        shown = "" if bound is None else _shown(field, bound, currency, me)
+        return me.text(f"mistake.rule.{rule}", bound=shown)
+    last = field.rpartition(".")[2]
+    for key in (f"mistake.allowed.{last}", f"mistake.allowed.{kind_of(field)}"):
+        if has_text(key):
+            return me.text(key)
+    return None
+
+
+def _shown(field: str, value: Any, currency: str, me: Viewer) -> str:
+    if field in ("ramp", "items_per_year") and isinstance(value, int):
+        return str(value)  # how many values
+    return value_text(field, value, currency, me)
