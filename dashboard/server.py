@@ -31,8 +31,10 @@ from dashboard.pages.shell import page_html, top_bar
 from dashboard.signin import SignIn, login_page, token_of
 from dashboard.text import LANGUAGES, Viewer, text
 from dashboard.theme import House
+from dashboard.uploads import add_uploads
 from digpt.errors import UserError
 from jobs.settings import Settings, ensure_home
+from jobs.uploads import Uploads
 
 if TYPE_CHECKING:
     from jobs.service import PilotService
@@ -65,6 +67,7 @@ def create_app(
     app.get("/healthz")(_health)
     app.get("/login")(_login)
     app.get("/favicon.ico")(_icon)
+    add_uploads(app, Uploads(settings.uploads), language_of)
     app.mount("/house", StaticFiles(directory=STATIC))
     app.mount("/", pages)
     if token or settings.token:
@@ -312,6 +315,7 @@ class _Head:
             (
                 f'<link rel="stylesheet" href="/house/house.css?{_digest("house.css")}">',
                 f'<script src="/house/house.js?{_digest("house.js")}"></script>',
+                f'<script src="/house/upload.js?{_digest("upload.js")}"></script>',
                 '<link rel="icon" type="image/svg+xml" href="/favicon.ico">',
             )
         )

@@ -56,4 +56,5 @@ class Viewer:
         key = f"error.{error.code}"
         if self.language == "en" or not has_text(key):
             return error.message
-        return self.text(key, field=error.field or "", message=error.message)
+        values = error.facts | {"field": error.field or "", "message": error.message}
+        return self.text(key, **values)

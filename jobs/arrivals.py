@@ -1,18 +1,22 @@
 """How data come into a home: from folders that are allowed, and as a whole or not at all."""
 
 import fcntl
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
 from digpt.data.dataset import ImageDataset
+from digpt.data.sources import TABLES
+from digpt.data.sources.base import is_hidden
 from digpt.data.stored import store_dataset
 from digpt.data.torchvision_sets import PREFIX
 from digpt.errors import UserError
 from digpt.reporter import Reporter
+from jobs.uploads import SPARE, SUFFIXES
 
-SPARE = 2**30  # bytes that an import leaves free: database and results need room too
+MOST_OFFERED = 500  # entries of a folder: a person types the rest
 _UNFINISHED = ".importing-"
 _LOCK = "lock"
 
@@ -32,9 +36,7 @@ def on_server(text: str, roots: Sequence[Path]) -> Path:
     named = text.removeprefix(PREFIX).partition("@")[2] if text.startswith(PREFIX) else text
     place = Path(named).expanduser()
     allowed = ", ".join(map(str, roots))
-    if not place.is_absolute() or not any(
-        place.resolve().is_relative_to(root.resolve()) for root in roots
-    ):
+    if not _is_allowed(place, roots):
         raise UserError(
             f"{text} is not below the folders of the server that may be used: {allowed}.",
             code="outside-roots",
@@ -42,6 +44,30 @@ def on_server(text: str, roots: Sequence[Path]) -> Path:
             allowed=allowed,
         )
     return Path(text) if text.startswith(PREFIX) else place
+
+
+def folders_below(text: str, roots: Sequence[Path]) -> list[str]:
+    """Folders, archives and tables in a folder, or the roots where it is none that may be used."""
+    place = Path(text)
+    if not text or not _is_allowed(place, roots) or not place.is_dir():
+        return [str(root) for root in roots]
+    with os.scandir(place) as entries:
+        found = sorted(entry.path for entry in entries if _can_be_source(entry, roots))
+    return [str(place), *found[:MOST_OFFERED]]
+
+
+def _can_be_source(entry: "os.DirEntry[str]", roots: Sequence[Path]) -> bool:
+    return (
+        not is_hidden((entry.name,))
+        and (entry.is_dir() or entry.name.lower().endswith((*SUFFIXES, *TABLES)))
+        and _is_allowed(Path(entry.path), roots)
+    )
+
+
+def _is_allowed(place: Path, roots: Sequence[Path]) -> bool:
+    return place.is_absolute() and any(
+        place.resolve().is_relative_to(root.resolve()) for root in roots
+    )
 
 
 def move_in(dataset: ImageDataset, folder: Path, reporter: Reporter) -> None:

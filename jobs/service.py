@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from jobs.governance import Facts as LicenceFacts
 from jobs.settings import Settings, ensure_home
 from jobs.spec import Arm, DatasetRef, PilotSpec, load_spec, to_yaml, with_more_seeds
 from jobs.store.records import ArmRecord, NewPilot, PilotRecord
+from jobs.uploads import Upload, Uploads
 from jobs.views import (
     Cluster,
     Curve,
@@ -108,6 +110,23 @@ class PilotService(Casework):
 
         roots = self.settings.roots
         return self.import_dataset(on_server(path, roots), roots=roots, **options)
+
+    def import_upload(self, key: str, **options: Any) -> "ImportResult":
+        """The same for what was uploaded, which goes once it is stored."""
+        found = self.import_dataset(self._uploads.whole(key), **options)
+        if found.dataset:
+            self._uploads.drop(key)
+        return found
+
+    def upload(self, key: str) -> Upload:
+        """How much of an upload is here."""
+        return self._uploads.get(key)
+
+    def server_folders(self, path: str) -> list[str]:
+        """What may be chosen below a folder of the server, or the allowed folders themselves."""
+        from jobs.arrivals import folders_below  # noqa: PLC0415 - numpy and Pillow
+
+        return folders_below(path, self.settings.roots)
 
     def remove_dataset(self, name: str) -> None:
         self._catalogue.remove(name)
@@ -468,6 +487,10 @@ class PilotService(Casework):
         return examine(self.settings)
 
     # -- inside ----------------------------------------------------------------------------
+
+    @cached_property
+    def _uploads(self) -> Uploads:
+        return Uploads(self.settings.uploads)
 
     def _case_hash(self, spec: PilotSpec) -> str:
         """What fixes the rule and the case from here on; "" where the spec has none."""

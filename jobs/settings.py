@@ -43,6 +43,11 @@ class Settings:
         return self.home / "datasets"
 
     @property
+    def uploads(self) -> Path:
+        """What is on its way in from browsers."""
+        return self.home / "uploads"
+
+    @property
     def attempts(self) -> Path:
         """Working folders of stage attempts: logs and events; artifacts move out when complete."""
         return self.home / "attempts"

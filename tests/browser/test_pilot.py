@@ -154,7 +154,7 @@ def test_a_zip_is_checked_imported_and_chosen(visit, tmp_path):
     archive.write_bytes(bolts(broken=True))
     page = visit("/new?add=1")
     page.wait_for_selector("#new-datasets")
-    page.set_input_files("#new-zip input[type=file]", archive)
+    page.set_input_files("#new-zip-file", archive)
     page.wait_for_function("document.querySelector('#new-set-name :is(input, textarea)').value")
     page.click("#new-check")
     page.wait_for_selector("#new-problems table")

@@ -38,6 +38,7 @@ from jobs.store.records import (
     PilotRecord,
     PilotStage,
 )
+from jobs.uploads import Upload
 from jobs.views import (
     ArmEstimateView,
     ArmView,
@@ -405,6 +406,15 @@ class FakeService:
 
     def import_from_server(self, path: str, **options: Any) -> ImportResult:
         return self.import_dataset(Path(path), **options)
+
+    def import_upload(self, key: str, **options: Any) -> ImportResult:
+        return self.import_dataset(Path(f"{key}.zip"), **options)
+
+    def upload(self, key: str) -> Upload:
+        return Upload(key=key, name=f"{key}.zip", size=10, received=10)
+
+    def server_folders(self, path: str) -> list[str]:
+        return [path or "/data", "/data/parts"]
 
     def tokenizers(self, dataset: str | None = None) -> list[TokenizerView]:
         rows = (

@@ -20,8 +20,8 @@ from dashboard.pages.data.card import card as data_card
 from dashboard.pages.data.health import health_list
 from dashboard.pages.data.versions import difference_box, version_table
 from dashboard.pages.data.view import sentence as data_words
+from dashboard.pages.data_in import name_for, problems
 from dashboard.pages.new.draft import Draft, candidates, from_json, from_spec, to_spec, with_choice
-from dashboard.pages.new.imports import name_for, problems
 from dashboard.pages.new.plan import before_launch
 from dashboard.pages.new.tokenizers import tokenizer_cards
 from dashboard.pages.new.view import begin

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from dashboard.html import NOTHING, h, note
+from dashboard.pages.data_in import ImportPanel
 from dashboard.pages.new.arms import ArmsStep
 from dashboard.pages.new.draft import Draft, from_json, to_spec, with_choice
 from dashboard.pages.new.form import Form, draft_of
-from dashboard.pages.new.imports import ImportPanel
 from dashboard.pages.new.plan import before_launch, plan, plan_lead
 from dashboard.pages.new.sheet import Sheet
 from dashboard.pages.new.view import begin, head
@@ -131,7 +131,7 @@ class _Page:
         self.fresh.click(lambda: form.shown(Draft()), None, form.outputs, **QUIET)
         self._connect_steps()
         self.sheet.connect(self.open_yaml, form, self.steps, self.top)
-        self.imports.connect(form)
+        self.imports.connect(form.inputs, form.outputs, self.take_data, form.unchanged)
         self.add_other.click(
             self.add_tokenizer,
             [self.other, *form.inputs],
@@ -176,6 +176,10 @@ class _Page:
         if before.name == f"{before.dataset}-1":
             draft = replace(draft, name="")
         return self.form.shown(draft)
+
+    def take_data(self, name: str, kept: object, *values: Any) -> list[Any]:
+        """After an import: its dataset is the draft's."""
+        return self.form.shown(replace(draft_of(kept, values), dataset=name, name=""))
 
     def choose_preset(self, kept: object, *values: Any) -> list[Any]:
         """A preset brings its own seeds and budgets."""

@@ -1,0 +1,203 @@
+"""The panel for own data and its handlers; what it stores is handed to the page around it."""
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from dashboard.html import Html, h, note
+from dashboard.pages.data_in.problems import problems
+from dashboard.pages.data_in.upload import upload_box
+from dashboard.pages.shell import PRIVATE, QUIET, page_html
+from dashboard.text import Viewer
+from digpt.errors import Cancelled, UserError
+from digpt.reporter import Quiet
+
+if TYPE_CHECKING:
+    from jobs.service import PilotService
+
+_UPLOADED = "new-upload"
+_AS_THEY_ARE = [gr.skip()] * 3
+
+
+class _ToBar(Quiet):
+    """A reporter that moves Gradio's progress bar, and hears that a person wants to stop."""
+
+    def __init__(self, progress: gr.Progress, words: str, stop: threading.Event) -> None:
+        self._progress, self._words, self._stop = progress, words, stop
+
+    def progress(self, done: int, total: int) -> None:
+        self._progress((done, total), desc=self._words)
+
+    def check(self) -> None:
+        if self._stop.is_set():
+            raise Cancelled
+
+
+class ImportPanel:
+    """The components for own data, closed at first, and their handlers."""
+
+    def __init__(self, service: "PilotService", me: Viewer) -> None:
+        self.service, self.me = service, me
+        self._at_work: dict[str, threading.Event] = {}  # of each browser session that reads now
+        self.box = gr.Accordion(
+            me.text("new.add"), open=False, elem_id="new-add", elem_classes="d-card"
+        )
+        with self.box:
+            page_html(h('<p class="d-note">{w}</p>', w=me.text("new.add.why")))
+            with gr.Row():
+                self._source(me)
+            with gr.Row(elem_classes="d-buttons"):
+                self.stop = gr.Button(
+                    me.text("new.add.stop"), size="sm", elem_id="new-stop", visible=False
+                )
+                self.check = gr.Button(me.text("new.add.check"), size="sm", elem_id="new-check")
+                self.add = gr.Button(
+                    me.text("new.add.import"), size="sm", elem_id="new-import", interactive=False
+                )
+            self.found = page_html(elem_id="new-found")
+
+    def _source(self, me: Viewer) -> None:
+        with gr.Column():
+            self.zip = page_html(upload_box("new-zip", _UPLOADED, me), "new-zip")
+            self.key = gr.Textbox(visible="hidden", elem_id=_UPLOADED, label="key")
+        with gr.Column():
+            roots = self.service.settings.roots
+            words = "new.add.below" if roots else "new.add.no_roots"
+            self.path = gr.Dropdown(
+                label=me.text("new.add.path"),
+                info=me.text(words, roots=", ".join(map(str, roots))),
+                choices=[],  # looked up when a person gets there
+                allow_custom_value=True,
+                interactive=bool(roots),
+                elem_id="new-path",
+            )
+            self.name = gr.Textbox(label=me.text("new.add.name"), elem_id="new-set-name")
+            self.skip_bad = gr.Checkbox(label=me.text("new.add.skip"), elem_id="new-skip-bad")
+
+    def connect(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        stored: Callable[..., list[Any]],
+        unchanged: Callable[[], list[Any]],
+    ) -> None:
+        """Wire the events; `stored(name, *inputs)` updates the page's outputs after an import."""
+
+        def take_data(
+            key: str,
+            path: str | None,
+            name: str,
+            skip: bool,
+            request: gr.Request,
+            progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio's way
+            *values: Any,
+        ) -> list[Any]:
+            found, box = self._read(key, path, name, skip, request, progress, dry_run=False)
+            made = found.dataset if found else None
+            page = stored(made, *values) if made else unchanged()
+            used = [upload_box("new-zip", _UPLOADED, self.me), "", None] if made else _AS_THEY_ARE
+            return [*page, box, gr.update(interactive=False), *used]
+
+        source = [self.key, self.path, self.name, self.skip_bad]
+        waiting = {**PRIVATE, "show_progress_on": self.found}
+        # Gradio's `input` does not hear what a script has entered
+        self.key.change(self.named, [self.key, self.name], self.name, **QUIET)
+        self.path.focus(self.offered, self.path, self.path, **QUIET)
+        self.path.input(self.chosen, [self.path, self.name], [self.path, self.name], **QUIET)
+        self.stop.click(self.cancel, None, None, **QUIET)
+        busy = [self.stop, self.check]
+        for button, work, ins, outs in (
+            (self.check, self.dry_run, source, [self.found, self.add]),
+            (self.add, take_data, [*source, *inputs],
+             [*outputs, self.found, self.add, self.zip, self.key, self.path]),
+        ):  # fmt: skip
+            began = button.click(lambda: _working(True), None, busy, **QUIET)
+            began.then(work, ins, outs, **waiting).then(
+                lambda: _working(False), None, busy, **QUIET
+            )
+
+    def named(self, key: str, name: str) -> Any:
+        """A name for what was uploaded, unless there is one."""
+        return name_for(self.service.upload(key).name) if key and not name else gr.skip()
+
+    def offered(self, path: str | None) -> Any:
+        """What there is below the folder that stands there."""
+        return gr.update(choices=self.service.server_folders(path or ""))
+
+    def chosen(self, path: str | None, name: str) -> list[Any]:
+        """The folders below the one that was chosen, to go deeper, and a name."""
+        return [self.offered(path), name or name_for(path or "")]
+
+    def cancel(self, request: gr.Request) -> None:
+        """Stop what this browser session reads; nothing of it is kept."""
+        if at_work := self._at_work.get(str(request.session_hash)):
+            at_work.set()
+
+    def dry_run(
+        self,
+        key: str,
+        path: str | None,
+        name: str,
+        skip: bool,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio's way
+    ) -> list[Any]:
+        """Look at the data without storing anything."""
+        found, box = self._read(key, path, name, skip, request, progress, dry_run=True)
+        if found is None:
+            return [box, gr.update(interactive=False)]
+        errors = any(p.severity == "error" for p in found.problems)
+        return [box, gr.update(interactive=skip or not errors)]
+
+    def _read(
+        self,
+        key: str,
+        path: str | None,
+        name: str,
+        skip: bool,
+        request: gr.Request,
+        progress: gr.Progress,
+        *,
+        dry_run: bool,
+    ) -> tuple[Any, Html]:
+        """What an import found, and the same in words; None where it was refused or stopped."""
+        session, stop = str(request.session_hash), threading.Event()
+        self._at_work[session] = stop
+        bar = _ToBar(progress, self.me.text("new.add.reading"), stop)
+        try:
+            found = self._import(
+                key, (path or "").strip(), (name or "").strip(), skip_bad=skip, dry_run=dry_run,
+                reporter=bar,
+            )  # fmt: skip
+        except UserError as error:
+            return None, note(self.me.error(error), "no", "new-import-error")
+        except Cancelled:
+            return None, note(self.me.text("new.add.stopped"), "info", "new-import-stopped")
+        finally:
+            self._at_work.pop(session, None)
+        return found, problems(found, self.me, stored=bool(found.dataset))
+
+    def _import(self, key: str, path: str, name: str, **options: Any) -> Any:
+        if key:
+            usual = name_for(self.service.upload(key).name)
+            return self.service.import_upload(key, name=name or usual, **options)
+        if not path:
+            words = self.me.text("new.add.nothing")
+            raise UserError(words, code="no-source", field="source")
+        return self.service.import_from_server(path, name=name or name_for(path), **options)
+
+
+def _working(yes: bool) -> list[Any]:
+    """Whether the buttons to stop and to check are there."""
+    return [gr.update(visible=yes), gr.update(interactive=not yes)]
+
+
+def name_for(source: str) -> str:
+    """A dataset name from a path: lower case, digits and dashes."""
+    last = Path(source.strip().rstrip("/")).name
+    stem = re.sub(r"\.(zip|t(gz|bz2|xz)|tar(\.(gz|bz2|xz))?)$", "", last, flags=re.I)
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:60]

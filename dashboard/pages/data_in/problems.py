@@ -1,0 +1,59 @@
+"""What an import found, as a sentence, a table of problems and the same as a file."""
+
+from typing import Any
+
+import pandas as pd
+
+from dashboard.html import Data, Html, h, join, note, table, tag
+from dashboard.text import Viewer
+
+COLUMNS = ("severity", "file", "what", "fix")
+
+
+def problems(found: Any, me: Viewer, *, stored: bool) -> Html:
+    """How an import went or would go, and what stands in its way."""
+    total = sum(sum(c.values()) if isinstance(c, dict) else int(c) for c in found.counts.values())
+    errors = sum(p.severity == "error" for p in found.problems)
+    key = "new.import.stored" if stored else "new.import.errors" if errors else "new.import.ready"
+    tone = "go" if stored else "no" if errors else "info"
+    words = me.text(
+        key,
+        images=me.number(total, "count"),
+        format=found.format,
+        count=errors,
+        name=found.dataset or "",
+    )
+    box = note(words, tone, "new-import-result")
+    return join([box, _listed(found, me)]) if found.problems else box
+
+
+def _listed(found: Any, me: Viewer) -> Html:
+    rows = problem_rows(found, me)
+    heads = [me.text(f"new.problem.{c}") for c in COLUMNS]
+    cells = [
+        [_tagged(p.severity, words[0]), *words[1:]]
+        for p, words in zip(found.problems, rows, strict=True)
+    ]
+    data = Data(pd.DataFrame(rows, columns=heads), "problems.csv")
+    return h(
+        '<div id="new-problems"><p class="d-links"><a id="new-problems-csv" download="{file}" '
+        'href="{href}">{label}</a></p>{t}</div>',
+        file=data.file,
+        href=data.csv_link(),
+        label=me.text("new.problem.csv"),
+        t=table(heads, cells),
+    )
+
+
+def problem_rows(found: Any, me: Viewer) -> list[list[str]]:
+    """Severity, file, what and fix of each problem in the viewer's words."""
+    box = f'"{me.text("new.add.skip")}"'  # what the command line calls --skip-bad
+    return [
+        [me.text(f"severity.{p.severity}"), p.file, p.what, p.fix.replace("--skip-bad", box)]
+        for p in found.problems
+    ]
+
+
+def _tagged(severity: str, words: str) -> Html:
+    tone, symbol = {"error": ("no", "✕"), "warning": ("more", "!")}.get(severity, ("info", "i"))
+    return tag(f"{symbol} {words}", tone)
