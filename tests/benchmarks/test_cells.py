@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import ablation, cache_fidelity
+from benchmarks import ablation, budget_fidelity, cache_fidelity
 from benchmarks.cells import Cell, Lab, against, by_name, scores, value
 from digpt.data.surfaces import surfaces
 from digpt.evaluate.metrics import score
@@ -85,3 +85,23 @@ def test_an_ablation_shows_every_arm_on_clean_and_corrupted_images(
     for name, _, _ in ablation.arms("filters", [8]):
         assert shown.count(f"| {name} |") >= 2, name
     assert "mean relative drop" in shown
+
+
+def test_equal_rankings_agree_and_opposite_ones_do_not() -> None:
+    values = np.array([0.1, 0.4, 0.2, 0.3])
+    assert budget_fidelity.spearman(values, values**2) == pytest.approx(1)
+    assert budget_fidelity.spearman(values, -values) == pytest.approx(-1)
+    assert np.isnan(budget_fidelity.spearman(values, np.ones(4)))
+
+
+def test_agreement_of_two_budgets_resamples_the_same_items() -> None:
+    rng, labels = np.random.default_rng(0), np.arange(80) % 4
+    rows = {}
+    for wrong, arm in enumerate(budget_fidelity.ARMS):
+        for times in (1, budget_fidelity.TIMES):
+            made = np.where(rng.random(80) < 0.1 * wrong, (labels + 1) % 4, labels)
+            name = budget_fidelity.name(*arm, times)
+            rows[name] = [record(name, 0, list(made))]
+    value, low, high = budget_fidelity.agreement(rows, "5", labels)
+    assert low <= value <= high <= 1
+    assert value > 0.8
