@@ -35,13 +35,18 @@ def _digpt(recipe: Recipe, token_dim: int, decoders: int = 2) -> float:
     asked = asked_places(recipe.target_share, places) * (clusters - 1) + 1
     taps = len(student.taps or default_taps(student.depth))
     dim, depth = student.decoder_dim, student.decoder_depth
-    visible = clusters / (2 * (clusters - 1)) if places >= GROUPED_FROM else 1.0
+    visible = _visible(clusters - 1, recipe.window) if places >= GROUPED_FROM else 1.0
     decoder = (
         _linear(read, taps * student.dim, dim * depth)
         + depth * _decoder_block(asked, read, dim, student.mlp_ratio, visible)
         + _linear(asked, dim, token_dim)
     )
     return _encoder(student, seen, read, visible) + decoders * decoder
+
+
+def _visible(read: int, window: int) -> float:
+    """Share of the pairs of `read` clusters in which one sees the other."""
+    return sum(min(i, window or i) + 1 for i in range(read)) / read**2
 
 
 def _digpt_one(recipe: Recipe, token_dim: int) -> float:

@@ -34,6 +34,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {  # of every number in a recipe, by
     "stored_size": (0, 4096),
     "label_smoothing": (0.0, 0.99),
     "target_share": (0.01, 1.0),
+    "window": (0, 4096),
     "ema": (0.0, 0.99999),
     "micro_batch": (0, 1_000_000),
     "label_seeds": (1, MAX_SEEDS),

@@ -89,6 +89,7 @@ class Recipe:
     mask_share: float = 0.7  # masked only
     label_smoothing: float = 0.0  # codes only
     target_share: float = 1.0  # digpt only: of each cluster's tokens, how many a decoder predicts
+    window: int = 0  # digpt only: how many earlier clusters a cluster sees beside its own; 0: all
     ema: float = 0.0  # decay per step of a moving average of the weights, then kept instead; 0: off
     micro_batch: int = 0  # images computed at once, the batch staying what it is; 0: all of it
     activation_checkpointing: bool = False  # a block is computed twice, and needs less memory
@@ -124,6 +125,7 @@ class Transfer:
 OFF: Mapping[str, float | bool | str] = {
     "loss": "own",
     "target_share": 1.0,
+    "window": 0,
     "ema": 0.0,
     "micro_batch": 0,
     "activation_checkpointing": False,

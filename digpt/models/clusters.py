@@ -76,16 +76,24 @@ def draw_order(
     return keys.argsort(dim=1).to(device, non_blocking=True)
 
 
-def block_causal_mask(blocks: int, size: int, *, with_class: bool = True) -> Tensor:
+def block_causal_mask(
+    blocks: int, size: int, *, with_class: bool = True, window: int = 0
+) -> Tensor:
     """(L, L) bool: row i may look at column j. L = blocks * size, + 1 for a class token, last.
 
-    A place sees its own and all earlier clusters. The class token sees everything; only the last
-    cluster and the class token itself see it.
+    A place sees its own and all earlier clusters, or the `window` before its own, if that is not
+    0. The class token sees everything; only the last cluster and the class token itself see it.
     """
     cluster = torch.arange(blocks).repeat_interleave(size)
     if with_class:  # it behaves as one more member of the last cluster
         cluster = torch.cat([cluster, cluster.new_tensor([blocks - 1])])
-    return cluster[:, None] >= cluster[None, :]
+    before = cluster[:, None] - cluster[None, :]
+    mask = before >= 0
+    if window:
+        mask &= before <= window
+    if with_class:
+        mask[-1] = True
+    return mask
 
 
 def resize_clusters(x: Tensor, old: tuple[int, int], new: tuple[int, int]) -> Tensor:

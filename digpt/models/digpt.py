@@ -87,16 +87,19 @@ class DiGPT(nn.Module):
         with_ar: bool = True,
         with_visible: bool = True,
         target_share: float = 1.0,
+        window: int = 0,
     ) -> None:
         """with_ar, with_visible: which of the two decoders there are; ablations leave one out.
 
         target_share: of each cluster's tokens, the part that a decoder is asked for, drawn anew
-        for each image; below 1, targets are resampled to the student's grid."""
+        for each image; below 1, targets are resampled to the student's grid.
+        window: how many earlier clusters a cluster sees beside its own, in the encoder and in the
+        decoders' memory; 0: all of them, as published. Images of high resolution have many."""
         super().__init__()
         check_clusters(clusters, encoder.grid_size)
         self.clusters, self.has_global = clusters, has_global
         self.taps = _check_taps(taps or default_taps(encoder.depth), encoder.depth)
-        self.token_loss = token_loss
+        self.token_loss, self.window = token_loss, window
         self.encoder = encoder
         self.count = clusters[0] * clusters[1]  # K
         self.cluster_shape = _per_cluster(encoder.grid_size, clusters)
@@ -176,7 +179,7 @@ class DiGPT(nn.Module):
     @property
     def mask(self) -> Tensor:
         """Who sees whom among the n = (K - 1) * S + 1 tokens that are read, (n, n)."""
-        return block_causal_mask(self.count - 1, self.size)
+        return block_causal_mask(self.count - 1, self.size, window=self.window)
 
     @property
     def draws(self) -> int:
@@ -354,4 +357,5 @@ def _build(
         with_ar=with_ar,
         with_visible=with_visible,
         target_share=recipe.target_share,
+        window=recipe.window,
     )

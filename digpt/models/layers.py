@@ -16,19 +16,24 @@ def _heads(x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Prefixes:
-    """A mask whose rows come in groups that look at the first so many columns, and at no others.
+    """A mask whose rows come in groups, each of which looks at one run of columns: all up to some
+    column, or the last so many of these.
 
     What a group does not see is not computed, where a mask computes it and throws it away.
     """
 
     rows: tuple[int, ...]  # in each group, from above
-    columns: tuple[int, ...]  # that the group sees, from the left
+    columns: tuple[int, ...]  # up to which the group sees
+    starts: tuple[int, ...]  # from which on it sees; 0: from the left
 
     @staticmethod
     def of(mask: Tensor) -> "Prefixes":
-        """The same as `mask` (N, M) bool, on the CPU, each row of which sees a prefix."""
-        columns, rows = torch.unique_consecutive(mask.sum(dim=1), return_counts=True)
-        return Prefixes(tuple(rows.tolist()), tuple(columns.tolist()))
+        """The same as `mask` (N, M) bool, on the CPU, each row of which sees one run."""
+        first = mask.int().argmax(dim=1)
+        seen = torch.stack([first + mask.sum(dim=1), first], dim=1)  # (N, 2)
+        groups, rows = torch.unique_consecutive(seen, return_counts=True, dim=0)
+        columns, starts = groups.T.tolist()
+        return Prefixes(tuple(rows.tolist()), tuple(columns), tuple(starts))
 
 
 Mask = Tensor | Prefixes | None  # a tensor is (N, M) bool, true where a row may look at a column
@@ -39,8 +44,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> Tensor:
     if not isinstance(mask, Prefixes):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (B, heads, N, d)
     groups = [
-        F.scaled_dot_product_attention(part, k[:, :, :columns], v[:, :, :columns])
-        for part, columns in zip(q.split(mask.rows, dim=2), mask.columns, strict=True)
+        F.scaled_dot_product_attention(part, k[:, :, start:end], v[:, :, start:end])
+        for part, start, end in zip(
+            q.split(mask.rows, dim=2), mask.starts, mask.columns, strict=True
+        )
     ]
     return torch.cat(groups, dim=2)
 

@@ -361,6 +361,7 @@ def _recipe_params(recipe: Recipe, method: str) -> dict[str, Any]:
         params.pop("mask_share")
     if not method.startswith("digpt"):
         params.pop("target_share", None)
+        params.pop("window", None)
     return params
 
 

@@ -40,6 +40,25 @@ def test_worked_out_flops_are_those_that_torch_counts(
     assert found == pytest.approx(count_flops(step) / 2, rel=0.03)
 
 
+@pytest.mark.parametrize("window", [1, 2])
+def test_flops_of_a_window_are_those_that_torch_counts(window: int) -> None:
+    sizes = replace(
+        SIZES["by groups"], image_size=84, clusters=(3, 3), decoder_depth=2, decoder_heads=2
+    )
+    recipe = Recipe(student=sizes, window=window)
+    model = METHODS["digpt"](
+        sizes, token_dim=20, codes=None, grid_size=(21, 21), has_global=True, recipe=recipe
+    )
+    images, tokens = torch.randn(2, 3, 84, 84), torch.randn(2, 21, 21, 20)
+
+    def step() -> None:
+        model(images, tokens, torch.randn(2, 20)).loss.backward()
+
+    found = training_flops("digpt", recipe, token_dim=20)
+    assert found == pytest.approx(count_flops(step) / 2, rel=0.03)
+    assert found < 0.95 * training_flops("digpt", replace(recipe, window=0), token_dim=20)
+
+
 def test_the_published_step_costs_what_was_measured() -> None:
     """METHOD section 1: 153 GFLOP of the student per image."""
     found = training_flops("digpt", Recipe(student=STUDENTS["base"]), token_dim=1024)

@@ -53,9 +53,12 @@ def test_a_named_student_may_be_changed_and_its_taps_follow_its_depth():
 
 
 def test_the_options_of_a_step_are_part_of_a_spec():
-    options = "target_share: 0.5, ema: 0.99, micro_batch: 16, activation_checkpointing: true"
+    options = (
+        "target_share: 0.5, window: 2, ema: 0.99, micro_batch: 16, activation_checkpointing: true"
+    )
     recipe = load_spec(GOOD + f"pretrain: {{{options}, compile: true}}\n").resolved.pretrain
     assert (recipe.target_share, recipe.ema, recipe.micro_batch) == (0.5, 0.99, 16)
+    assert recipe.window == 2
     assert recipe.activation_checkpointing
     assert recipe.compile
 
@@ -124,6 +127,7 @@ def test_unknown_tokenizer_suggests_the_nearest():
         (("preset: smoke", "pretrain: {crops: onlin}"), "Did you mean 'online'?"),
         (("preset: smoke", "pretrain: {stored_size: 16}"), "smaller than the student's"),
         (("preset: smoke", "pretrain: {target_share: 0}"), "number from 0.01 to 1, not 0"),
+        (("preset: smoke", "pretrain: {window: -1}"), "whole number from 0 to 4096, not -1"),
         (("preset: smoke", "pretrain: {ema: 1.0}"), "number from 0 to 0.99999"),
         (("preset: smoke", "pretrain: {micro_batch: -1}"), "whole number from 0"),
         (("preset: smoke", "pretrain: {compile: 3}"), "must be true or false, not 3"),

@@ -106,3 +106,15 @@ def test_continuous_tokens_keep_their_mean_when_resampled() -> None:
     smaller = resize_tokens(tokens, (3, 3))
     assert smaller.shape == (2, 3, 3, 3)
     assert torch.allclose(resize_tokens(torch.ones(1, 5, 5, 2), (3, 3)), torch.ones(1, 3, 3, 2))
+
+
+@pytest.mark.parametrize("window", [1, 2, 9])
+def test_a_window_hides_clusters_that_are_further_back(window: int) -> None:
+    blocks, size = 5, 3
+    mask, cls = block_causal_mask(blocks, size, window=window), blocks * size
+    for row in range(cls):
+        for column in range(cls):
+            back = row // size - column // size
+            assert bool(mask[row, column]) == (0 <= back <= window), (row, column)
+    assert mask[cls].all()  # the class token sees everything all the same
+    assert mask[:, cls].nonzero().flatten().tolist() == [*range(cls - size, cls), cls]

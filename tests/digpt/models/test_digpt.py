@@ -29,6 +29,7 @@ def make(
     target_share: float = 1.0,
     with_ar: bool = True,
     with_visible: bool = True,
+    window: int = 0,
 ) -> DiGPT:
     torch.manual_seed(0)
     vit = ViT(image_size=image_size, patch_size=patch_size, dim=16, depth=depth, heads=2)
@@ -45,6 +46,7 @@ def make(
         target_share=target_share,
         with_ar=with_ar,
         with_visible=with_visible,
+        window=window,
     )
     with torch.no_grad():  # norms and biases away from their neutral start, or they test nothing
         for parameter in model.parameters():
@@ -405,3 +407,25 @@ def test_one_decoder_alone_says_what_it_says_beside_the_other(kept: str) -> None
     assert torch.equal(of_one.loss, getattr(of_one, own))
     assert getattr(of_one, other) is None
     assert torch.equal(of_both.loss, of_both.ar_loss + of_both.visible_loss)
+
+
+def test_a_window_over_all_clusters_changes_nothing() -> None:
+    images, tokens = torch.randn(2, 3, 24, 24), torch.randn(2, 6, 6, 6)
+    order = torch.stack([torch.randperm(9) for _ in range(2)])
+    wide, plain = (make((3, 3), has_global=False, window=w) for w in (8, 0))
+    assert torch.equal(
+        wide(images, tokens, order=order).loss, plain(images, tokens, order=order).loss
+    )
+
+
+def test_in_a_window_of_one_each_block_reaches_one_cluster_further_back() -> None:
+    model = make((3, 3), has_global=False, depth=2, taps=(1, 2), window=1)
+    images, order = torch.randn(1, 3, 24, 24), torch.arange(9)[None]
+    changed = images.clone()
+    changed[:, :, :8, :8] += 1  # the first cluster
+    moved = (model.encode(images, order[:, :-1]) != model.encode(changed, order[:, :-1])).any(-1)
+    first, second = moved[0, :-1].unflatten(0, (8, 4)).any(1).T  # of the 8 clusters, by tap
+    assert first.tolist() == [k <= 1 for k in range(8)]
+    assert second[:3].all()
+    # the last cluster sees the class token, which has seen everything
+    assert second[3:].tolist() == [False, False, False, False, True]

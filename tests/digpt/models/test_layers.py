@@ -19,3 +19,15 @@ def test_attention_by_groups_equals_attention_with_the_mask(blocks: int, size: i
     assert torch.allclose(with_mask, by_groups, atol=1e-5)
     gradients = [torch.autograd.grad(out.square().sum(), q)[0] for out in (with_mask, by_groups)]
     assert torch.allclose(*gradients, atol=1e-5)
+
+
+@pytest.mark.parametrize(("blocks", "size", "window"), [(5, 3, 1), (7, 4, 2), (3, 49, 1)])
+def test_attention_by_groups_equals_attention_with_a_windowed_mask(
+    blocks: int, size: int, window: int
+) -> None:
+    mask = block_causal_mask(blocks, size, window=window)
+    groups = Prefixes.of(mask)
+    ends = zip(groups.rows, groups.starts, groups.columns, strict=True)
+    assert sum(rows * (end - start) for rows, start, end in ends) == int(mask.sum())
+    q, k, v = torch.randn(3, 2, 2, len(mask), 8, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(attend(q, k, v, mask), attend(q, k, v, groups), atol=1e-5)
