@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import ablation, budget_fidelity, cache_fidelity
+from benchmarks import ablation, budget_fidelity, cache_fidelity, high_resolution
 from benchmarks.cells import Cell, Lab, against, by_name, scores, value
 from digpt.data.surfaces import surfaces
 from digpt.evaluate.metrics import score
@@ -105,3 +105,15 @@ def test_agreement_of_two_budgets_resamples_the_same_items() -> None:
     value, low, high = budget_fidelity.agreement(rows, "5", labels)
     assert low <= value <= high <= 1
     assert value > 0.8
+
+
+@pytest.mark.slow
+def test_the_cost_of_a_step_is_measured_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--out", str(tmp_path), "--sides", "32", "64", "--steps", "1"]
+    assert high_resolution.main(asked) == 0
+    kept = (tmp_path / "steps.jsonl").read_text()
+    assert high_resolution.main(asked) == 0
+    assert (tmp_path / "steps.jsonl").read_text() == kept
+    assert capsys.readouterr().out.count("| 64 px, 4 × 4, window 3 |") == 2
