@@ -24,6 +24,8 @@ from digpt.pretrain.randomness import WEIGHTS, mixed
 from digpt.recipe import Recipe, without_off
 from digpt.reporter import Reporter
 
+FIRST_SCALE = 2.0**16  # of fp16 gradients; halved after each overflow
+
 
 @dataclass(slots=True)
 class Run:
@@ -89,7 +91,7 @@ def start(
     return Run(
         model,
         optimizer,
-        torch.amp.GradScaler(device.type, enabled=is_scaled),
+        torch.amp.GradScaler(device.type, FIRST_SCALE, enabled=is_scaled),
         micro_batch=recipe.micro_batch or recipe.batch_size,
         average=average,
     )

@@ -4,6 +4,7 @@ import itertools
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -19,6 +20,7 @@ from digpt.errors import Cancelled, UserError
 from digpt.models import IGPT, METHODS, load_encoder
 from digpt.models.targets import standardise, whiten
 from digpt.pretrain import Feed, Result, learning_rate, pretrain, resolve_precision, steps_of
+from digpt.pretrain.state import start
 from digpt.recipe import Recipe, Student
 from digpt.reporter import Quiet, Reporter
 
@@ -355,3 +357,127 @@ def test_a_run_killed_several_times_ends_as_if_it_had_not_been(tmp_path: Path) -
 def _newest(folder: Path) -> int:
     names = [path.name for path in (folder / "checkpoints").glob("step-*.safetensors")]
     return max((int(name.split("-")[1]) for name in names), default=0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("simulated"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ..."),
+        MemoryError(),
+    ],
+)
+def test_without_memory_for_one_image_the_advice_is_a_smaller_student(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> object:
+        raise error
+
+    recipe, reporter = replace(RECIPE, batch_size=4, images_seen=8), Listening()
+    monkeypatch.setattr("digpt.pretrain.trainer.Trainer.count_flops", lambda _: 1.0)
+    monkeypatch.setattr(IGPT, "forward", full)
+    with pytest.raises(UserError, match="even with one image at a time") as told:
+        run(tmp_path, recipe, "igpt", reporter=reporter)
+    assert told.value.code == "out-of-memory"
+    told_counts = [line.split()[6] for line in reporter.lines if "Out of memory" in line]
+    assert told_counts == ["2", "1"]
+
+
+def test_an_error_that_is_no_lack_of_memory_is_not_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> object:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr("digpt.pretrain.trainer.Trainer.count_flops", lambda _: 1.0)
+    monkeypatch.setattr(IGPT, "forward", broken)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        run(tmp_path, method="igpt")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_micro_batches_and_checkpointed_activations_change_no_curve(
+    method: str, tmp_path: Path
+) -> None:
+    whole = run(tmp_path / "a", method=method)
+    saving = replace(RECIPE, micro_batch=5, activation_checkpointing=True)
+    saved = run(tmp_path / "b", saving, method)
+    for one, two in zip(whole.curve, saved.curve, strict=True):
+        assert one["loss"] == pytest.approx(two["loss"], rel=1e-4)
+    assert saved.micro_batch == 5
+
+
+def test_activation_checkpointing_keeps_fewer_tensors_for_the_backward_pass() -> None:
+    def kept(recipe: Recipe) -> int:
+        model = start(FakeTokens(), recipe, "digpt", 0, CPU, None).model
+        sizes: list[int] = []
+
+        def note(tensor: Tensor) -> Tensor:
+            sizes.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            model(torch.zeros(4, 3, 8, 8), torch.ones(4, 4, 4, 6), torch.ones(4, 6))
+        return sum(sizes)
+
+    assert kept(replace(RECIPE, activation_checkpointing=True)) < 0.6 * kept(RECIPE)
+
+
+def test_the_average_is_kept_instead_and_lags_behind(tmp_path: Path) -> None:
+    plain, averaged = run(tmp_path / "a"), run(tmp_path / "b", replace(RECIPE, ema=0.99))
+    assert plain.curve == averaged.curve  # training itself is the same
+    assert not same(plain, averaged)
+    with pytest.raises(Cancelled):
+        run(tmp_path / "c", replace(RECIPE, ema=0.99), reporter=Listening(18, Cancelled))
+    assert same(averaged, run(tmp_path / "c", replace(RECIPE, ema=0.99)))
+
+
+def test_fp16_scales_gradients_skips_overflows_and_resumes_its_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path of a GPU without bf16, on a CPU: precision is fp16 where the scaler asks only."""
+    monkeypatch.setattr("digpt.pretrain.state.resolve_precision", lambda *_: "fp16")
+    monkeypatch.setattr("digpt.pretrain.state.FIRST_SCALE", 2.0**127)  # overflows at first
+    scales: list[float] = []
+    update = torch.amp.GradScaler.update
+
+    def noted(self: torch.amp.GradScaler) -> None:
+        update(self)
+        scales.append(self.get_scale())
+
+    monkeypatch.setattr(torch.amp.GradScaler, "update", noted)
+    recipe = replace(RECIPE, clip_norm=1.0)
+    whole = run(tmp_path / "a", recipe)
+    assert scales[0] == 2.0**126  # the first step overflowed, and was skipped
+    assert 1e-3 < scales[-1] < 2.0**126
+    assert np.isfinite(whole.curve[-1]["loss"])
+    with pytest.raises(Cancelled):
+        run(tmp_path / "b", recipe, reporter=Listening(18, Cancelled))
+    assert same(whole, run(tmp_path / "b", recipe))
+
+
+def test_fp16_that_overflows_at_every_step_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digpt.pretrain.state.resolve_precision", lambda *_: "fp16")
+    monkeypatch.setattr("digpt.pretrain.state.FIRST_SCALE", 1e-4)
+    with pytest.raises(UserError, match="gradients overflow in fp16"):
+        run(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
+def test_compiled_blocks_learn_the_same(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, images_seen=48)
+    plain = run(tmp_path / "a", recipe)
+    compiled = run(tmp_path / "b", replace(recipe, compile=True))
+    for one, two in zip(plain.curve, compiled.curve, strict=True):
+        assert one["loss"] == pytest.approx(two["loss"], rel=1e-3)
+
+
+def test_compiling_without_a_compiler_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digpt.pretrain.acceleration.shutil.which", lambda _: None)
+    with pytest.raises(UserError, match=r"needs a C\+\+ compiler on a CPU"):
+        run(tmp_path, replace(RECIPE, compile=True))
