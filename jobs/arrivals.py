@@ -41,6 +41,7 @@ def on_server(text: str, roots: Sequence[Path]) -> Path:
             f"{text} is not below the folders of the server that may be used: {allowed}.",
             code="outside-roots",
             field="source",
+            named=text,
             allowed=allowed,
         )
     return Path(text) if text.startswith(PREFIX) else place

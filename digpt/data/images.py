@@ -141,7 +141,7 @@ def decode_with_facts(data: bytes, size: int | None = None) -> tuple[Image.Image
         raise BadImage("empty file")
     if _is_heif(data):
         raise BadImage(
-            "it is a HEIC photo, and the free decoders of that format are under the GPL. Convert "
+            "it is a HEIC photo, and no decoder of that format has a permissive licence. Convert "
             "it to JPEG (Mac: sips -s format jpeg; iPhone: Settings, Camera, Formats, Most "
             "Compatible; Windows: Photos, Save as)"
         )

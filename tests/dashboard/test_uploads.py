@@ -5,6 +5,9 @@ from fakes import FakeService
 from fastapi.testclient import TestClient
 
 from dashboard.server import create_app
+from dashboard.text import Viewer
+from digpt.errors import UserError
+from jobs.arrivals import on_server
 from jobs.settings import Settings
 
 
@@ -76,3 +79,14 @@ def test_uploads_need_the_token(tmp_path):
     locked = TestClient(app)
     assert locked.post("/uploads", json={"name": "a.zip", "size": 6}).status_code == 401
     assert locked.get("/uploads/abc").status_code == 401
+
+
+def test_a_folder_that_may_not_be_used_is_refused_in_japanese_too(tmp_path):
+    with pytest.raises(UserError) as refused:
+        on_server("/etc", [tmp_path])
+    words = Viewer("ja").error(refused.value)
+    assert words.startswith("/etcは利用できるフォルダーの下にありません")
+    assert str(tmp_path) in words
+    with pytest.raises(UserError) as refused:
+        on_server("/etc", [])
+    assert "DIGPT_DATA_ROOTSを設定していません" in Viewer("ja").error(refused.value)
