@@ -3,6 +3,7 @@
 Legend: n test items that count, P classes of defects; the good class comes last.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,7 @@ from jobs.roi.matrix import CostMatrix
 from jobs.roi.rates import Cut, after_review, shares_at
 
 FEWEST = 5  # items; smaller parts are left out
+DATE = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}")
 MOST = 20  # parts of one attribute; a column with more tells items apart, not kinds of them
 WIDE = 1.6449  # standard errors on either side of a 5-95% interval
 
@@ -56,9 +58,15 @@ def _columns(slices: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         values = np.asarray(column)
         if values.dtype.kind in "iuf" and len(np.unique(values)) > MOST:
             values = _quarters(values.astype(float))
-        if 2 <= len(np.unique(values)) <= MOST:
+        if 2 <= len(np.unique(values)) <= MOST and not _are_dates(values):
             columns[name] = values.astype(str)
     return columns
+
+
+def _are_dates(values: np.ndarray) -> bool:
+    """Whether a column says when, which is no kind of item: a failure's date gives it away."""
+    written = [v for v in np.unique(values.astype(str)) if v]
+    return all(DATE.match(v) for v in written)
 
 
 def _quarters(values: np.ndarray) -> np.ndarray:

@@ -69,3 +69,9 @@ def test_a_part_without_defects_has_no_cost_and_small_or_unique_values_are_no_pa
     assert len([x for x in found if x.attribute == "light"]) == 4
     (none,) = (x for x in found if x.value == "none")
     assert (none.miss_rate, none.cost_per_item, none.difference) == (None, None, None)
+
+
+def test_a_date_is_no_kind_of_item():
+    failed = np.where(np.arange(400) % 2 == 0, "2025-12-16", "")
+    found = figures(evaluate_case(case(), [evidence(slices={"failure_date": failed})], draws=DRAWS))
+    assert found.slices == ()
