@@ -1,6 +1,7 @@
 """Cases, scenarios, decisions and the compute side: the money part of the service."""
 
 from dataclasses import asdict
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from digpt.errors import UserError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from jobs.roi.case import Case
     from jobs.roi.changes import Change
     from jobs.roi.evaluate import CaseResult
+    from jobs.roi.evidence import ArmEvidence
 
 MAX_DECISIONS = 500  # of one pilot
 MAX_SCENARIO_NAME = 60
@@ -44,7 +46,7 @@ class Casework(Home):
             for a in arms
         }
         finished = self._finished(pilot_id)
-        return decide(converted(case, self._prices), arms, finished, spent)
+        return decide(converted(case, self._prices), arms, finished, spent, self._read)
 
     def case_template(self, pilot_id: str, name: str, currency: str = "") -> "Case":
         """A template for a kind of use, with the pilot's good classes, in a currency."""
@@ -233,6 +235,11 @@ class Casework(Home):
         except UserError:  # removed since; its results know their good classes
             good = ()
         return example_case(good, self.currency, self._prices)
+
+    @cached_property
+    def _read(self) -> "dict[object, list[ArmEvidence]]":
+        """Scores that were read before: a case that is typed asks for the same again and again."""
+        return {}
 
     def _latencies(
         self, pilot_id: str, stages: list[PilotStage], *, measure: bool

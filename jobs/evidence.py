@@ -17,6 +17,7 @@ from jobs.roi.schema import Case
 from jobs.store.records import ArmRecord
 
 DRAWS = 10_000
+MOST_READ = 60  # arms whose scores are kept between cases
 # An invented production line, in USD; what is known of the pilot itself replaces its parts.
 EXAMPLE: dict[str, Any] = {
     "currency": "USD",
@@ -42,8 +43,13 @@ def decide(
     arms: Sequence[ArmRecord],
     finished: Sequence[ArmResults],
     spent: Mapping[str, float],
+    read: dict[object, list[ArmEvidence]] | None = None,
 ) -> CaseResult:
-    """Every arm with the evidence that ROI.md section 1.0 names; unfinished arms without any."""
+    """Every arm with the evidence that ROI.md section 1.0 names; unfinished arms without any.
+
+    `read` keeps what was read from the folders of results, which never change, for the next case.
+    """
+    read = {} if read is None else read
     if finished:
         check_classes(case, load_prepared(finished[0].dataset).classes)
     case = _with_good_classes(case, finished)
@@ -51,11 +57,25 @@ def decide(
     chosen = []
     for arm in arms:
         found = by_name.get(arm.name)
-        candidates = evidence(found, case, spent[arm.name]) if found else []
+        candidates = _evidence(found, case, spent[arm.name], read) if found else []
         if not candidates:
             chosen.append(_without(arm, spent[arm.name]))
         chosen += candidates
     return evaluate_case(case, choose_evidence(case, chosen), draws=DRAWS)
+
+
+def _evidence(
+    found: ArmResults, case: Case, spent: float, read: dict[object, list[ArmEvidence]]
+) -> list[ArmEvidence]:
+    """`evidence`, read once for all cases that ask the same of the folders."""
+    column = case.failure.lead_time_column if case.failure else None
+    folders = (found.dataset, *sorted(found.predictions.items()))
+    key = (found.arm.name, folders, case.named_defects, case.good_classes, column, spent)
+    if key not in read:
+        if len(read) >= MOST_READ:
+            read.clear()
+        read[key] = evidence(found, case, spent)
+    return read[key]
 
 
 def evidence(found: ArmResults, case: Case, spent: float) -> list[ArmEvidence]:
