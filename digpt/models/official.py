@@ -73,6 +73,12 @@ def from_official(
 def to_official(model: DiGPT) -> dict[str, Tensor]:
     """The state dict that the official code loads, its buffer `mask` included."""
     has_both = model.ar_decoder is not None and model.visible_decoder is not None
+    if model.window:
+        raise UserError(
+            f"D-iGPT with a window of {model.window} has no official form: the official code's"
+            " clusters see all earlier ones. Pretrain with window 0 to exchange checkpoints.",
+            field="window",
+        )
     if model.clusters != (2, 2) or len(model.taps) != len(TAPS) or not has_both:
         raise UserError(
             "Only D-iGPT with 2×2 clusters, four taps and both decoders has an official form; this"

@@ -122,6 +122,16 @@ def test_official_weights_survive_the_round_trip_exactly() -> None:
     assert torch.equal(back["mask"] == 0, from_official(state, heads=2, decoder_heads=4).mask)
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"), [("window", "window of 1"), ("ar_decoder", "one decoder")]
+)
+def test_what_the_official_code_cannot_compute_is_not_given_to_it(changed: str, said: str) -> None:
+    model = from_official(official_layout(), heads=2, decoder_heads=4)
+    setattr(model, changed, 1 if changed == "window" else None)
+    with pytest.raises(UserError, match=said):
+        to_official(model)
+
+
 def test_sizes_are_read_from_the_shapes() -> None:
     model = from_official(official_layout(dim=12, depth=14), heads=3, decoder_heads=2)
     assert model.encoder.config() == {
