@@ -80,8 +80,9 @@ class Trainer:
 
     def count_flops(self) -> float:
         """FLOPs of forward and backward for one image, counted."""
+        batch = self.feed.batch(0)  # cut, and seen by an online tokenizer, before anything counts
         with FlopCounterMode(display=False) as counter:
-            self._gradients(self.feed.batch(0), range(1))
+            self._gradients(batch, range(1))
         self.run.optimizer.zero_grad()
         return float(counter.get_total_flops())
 

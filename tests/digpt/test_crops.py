@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from digpt.errors import UserError
+from digpt.flops import training_flops
 from digpt.models import load_encoder
 from digpt.pretrain import Feed, pretrain
 from digpt.pretrain.rois import tokens_within
@@ -147,6 +148,8 @@ def test_random_crops_train(crops: str, tmp_path: Path) -> None:
         pool, tokens, recipe, method="digpt", seed=0, out_dir=tmp_path, device=CPU, reporter=Quiet()
     )
     assert np.isfinite(result.curve[-1]["loss"])
+    student = training_flops("digpt", recipe, token_dim=tokens.dim)
+    assert result.flops_per_image == pytest.approx(student, rel=0.05)  # without cutting the crops
 
 
 def test_a_cache_of_other_crops_is_refused(tmp_path: Path) -> None:
