@@ -1,9 +1,10 @@
 """What a training step of `base` at 224 costs: `python -m benchmarks.pretrain_throughput`.
 
-Student steps with one and two threads, steps from a token cache on disk, the published teacher (an
+Student steps, steps from a token cache on disk, the published teacher (an
 untrained ViT-H/14 costs the same) and steps with the options that cut the student's own work. All
 are measured in turns in one process, beside the machine's own matrix rate, and compared within a
-turn, so that other load on the machine falls on all alike. FLOPs are counted by torch.
+turn. With one thread, seconds are those of the CPU, so that other load on the machine hardly
+counts; with more, of the clock. FLOPs are counted by torch.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from digpt.tokenizers.clip import untrained_clip
 
 CPU = torch.device("cpu")
 OFFICIAL = 487e9  # FLOP per image of the published step, teacher included (METHOD section 1)
-BATCH, IMAGES, WIDTH = 4, 64, 1024
+BATCH, IMAGES, WIDTH = 2, 64, 1024
 BASE = Recipe(student=STUDENTS["base"], batch_size=BATCH, target_norm="none", lr=1e-5)
 CUT = replace(
     BASE,
@@ -58,30 +59,31 @@ class Given(Tokenizer):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
-    print(f"{machine()}; load {os.getloadavg()[0]:.1f} before")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--teacher", action="store_true", help="time it too; needs 6 GB")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(f"{machine()}, {options.threads} threads; load {os.getloadavg()[0]:.1f} before")
     pixels = np.random.default_rng(0).integers(256, size=(IMAGES, 224, 224, 3), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         write(Given(), pixels, np.arange(IMAGES), Path(folder), device=CPU, reporter=Quiet())
         tokens = TokenCache.open(Path(folder))
         base, cut = (trainer(recipe, pixels, tokens) for recipe in (BASE, CUT))
-        teacher = untrained_clip("teacher", "ViT-H-14", 0).eval()
-        seen = pixels[:BATCH]
         counted = {"base": base.count_flops(), "cut": cut.count_flops()}
-        counted["teacher"] = float(count_flops(lambda: encode(teacher, seen[:1], CPU)))
-        report_flops(counted)
         held, batches = base.feed.batch(0), base.feed.batches(0, 10**9)
-        work = {
+        work: dict[str, Callable[[], object]] = {
             "student": lambda: base.step(held, Quiet()),
             "cached": lambda: base.step(next(batches), Quiet()),
             "cut": lambda: cut.step(held, Quiet()),
-            "teacher": lambda: encode(teacher, seen, CPU),
         }
-        for name in ("student", "cached", "cut"):
-            work[name]()  # once unmeasured
-        report_times(in_turns(work, rounds, threads=2), counted)
-        alone = in_turns({"student": work["student"]}, 2, threads=1)
-        report_student(alone, counted["base"], threads=1)
+        for do in work.values():
+            do()  # once unmeasured
+        if options.teacher:
+            teacher, seen = untrained_clip("teacher", "ViT-H-14", 0).eval(), pixels[:BATCH]
+            work["teacher"] = lambda: encode(teacher, seen, CPU)
+            counted["teacher"] = float(count_flops(lambda: encode(teacher, seen[:1], CPU)))
+        report_flops(counted)
+        report_times(in_turns(work, options.rounds, options.threads), counted)
         batches.close()
     print(f"load {os.getloadavg()[0]:.1f} after")
     return 0
@@ -106,26 +108,26 @@ def in_turns(
     work: dict[str, Callable[[], object]], rounds: int, threads: int
 ) -> dict[str, np.ndarray]:
     """Seconds of each piece of work and GFLOP/s of a matrix product, (rounds,)."""
-    torch.set_num_threads(threads)
+    clock = time.process_time if threads == 1 else time.perf_counter
     found: dict[str, list[float]] = {"gemm": [], **{name: [] for name in work}}
     for _ in range(rounds):
-        before = matrix_rate()
+        before = matrix_rate(clock)
         for name, do in work.items():
-            began = time.perf_counter()
+            began = clock()
             do()
-            found[name].append(time.perf_counter() - began)
-        found["gemm"].append((before + matrix_rate()) / 2)
+            found[name].append(clock() - began)
+        found["gemm"].append((before + matrix_rate(clock)) / 2)
     return {name: np.array(values) for name, values in found.items()}
 
 
-def matrix_rate(side: int = 2048) -> float:
+def matrix_rate(clock: Callable[[], float], side: int = 2048) -> float:
     """GFLOP/s of float32 products, the best of five."""
     a, b = torch.randn(side, side), torch.randn(side, side)
     best = 0.0
     for _ in range(5):
-        began = time.perf_counter()
+        began = clock()
         a @ b
-        best = max(best, 2 * side**3 / (time.perf_counter() - began))
+        best = max(best, 2 * side**3 / (clock() - began))
     return best / 1e9
 
 
@@ -136,23 +138,19 @@ def report_flops(counted: dict[str, float]) -> None:
 
 
 def report_times(found: dict[str, np.ndarray], counted: dict[str, float]) -> None:
-    report_student(found, counted["base"], threads=2)
-    for name in ("cached", "cut", "teacher"):
+    rates = {n: f * BATCH / found[n if n != "base" else "student"] for n, f in counted.items()}
+    print(f"GEMM: {spread(found['gemm'])} GFLOP/s")
+    print(f"student's share of it: {spread(rates['base'] / 1e9 / found['gemm'])}")
+    for name in found.keys() - {"gemm"}:
         print(f"{name}: {spread(found[name] / BATCH)} s per image")
     print(f"cached / student-only: {spread(found['cached'] / found['student'])}")
-    online = found["student"] + found["teacher"]
-    print(f"teacher online / cached: {spread(online / found['cached'])}")
-    print(f"teacher online / cut: {spread(online / found['cut'])}")
-    epochs = np.median(2 * found["teacher"] / (online - found["cached"]))
-    print(f"filling the cache with two views is paid back after {epochs:.1f} epochs")
-
-
-def report_student(found: dict[str, np.ndarray], flops: float, threads: int) -> None:
-    rate = flops * BATCH / found["student"] / 1e9
-    print(
-        f"student, {threads} threads: {spread(found['student'] / BATCH)} s per image; GEMM "
-        f"{spread(found['gemm'])} GFLOP/s; share of it {spread(rate / found['gemm'])}"
-    )
+    print(f"student / cut: {spread(found['student'] / found['cut'])}")
+    if "teacher" in found:
+        online = found["student"] + found["teacher"]
+        print(f"teacher online / cached: {spread(online / found['cached'])}")
+        print(f"teacher online / cut: {spread(online / found['cut'])}")
+        epochs = np.median(2 * found["teacher"] / (online - found["cached"]))
+        print(f"filling the cache with two views is paid back after {epochs:.1f} epochs")
 
 
 def spread(values: np.ndarray) -> str:
