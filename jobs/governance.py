@@ -44,7 +44,7 @@ OWN_FILE = Facts(
 
 
 def facts(tokenizer: str) -> Facts:
-    """Of the weights a tokenizer rests on: a codebook's are those of its base."""
+    """Of the weights a tokenizer rests on: a codebook's and a tuned one's are those of the base."""
     return _facts(parse(tokenizer))
 
 
@@ -85,7 +85,7 @@ def check_consent(spec: PilotSpec) -> list[str]:
 
 
 def _facts(name: TokenizerName) -> Facts:
-    if name.needs_base and name.base is not None:
+    if name.base is not None and (name.needs_base or name.tunes):
         return _facts(name.base)
     model, weights = _parts(name)
     if is_file(weights):

@@ -25,6 +25,7 @@ from jobs.governance import Facts as LicenceFacts
 from jobs.settings import Settings, ensure_home
 from jobs.spec import Arm, DatasetRef, PilotSpec, load_spec, to_yaml, with_more_seeds
 from jobs.store.records import ArmRecord, NewPilot, PilotRecord
+from jobs.tokenwork import Tokenwork
 from jobs.uploads import Upload, Uploads
 from jobs.views import (
     Cluster,
@@ -53,7 +54,7 @@ POLL_SECONDS = 1.0
 MAX_LINES = 20_000  # of a log that are looked through
 
 
-class PilotService(Casework):
+class PilotService(Casework, Tokenwork):
     """Everything a person can ask for or about. Cheap to make; opens the store at first use."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
@@ -195,15 +196,6 @@ class PilotService(Casework):
         """Recognisers of a spec whose licence forbids commercial use and was not accepted there."""
         named = governance.forbidden(governance.recognisers(spec))
         return [name for name in named if name not in spec.licence_accepted]
-
-    def check_tokens(
-        self, dataset: str, names: list[str], reporter: Reporter | None = None
-    ) -> list[dict[str, Any]]:
-        """Token quality on a sample of the dataset."""
-        from jobs.tokenizing import check  # noqa: PLC0415 - torch
-
-        known = [parse(n).canonical for n in names]
-        return check(self._catalogue.facts(DatasetRef(name=dataset)), known, reporter or Quiet())
 
     def code_curve(
         self, dataset: str, base: str, codes: list[int], reporter: Reporter | None = None

@@ -1,8 +1,10 @@
 """What fitted tokenizers are worth and what they see, for pages and the command line."""
 
+import base64
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,15 +15,18 @@ from PIL import Image
 
 from digpt.data.dataset import UNLABELLED, ImageDataset
 from digpt.data.prepared import load_prepared, pixels, prepare
+from digpt.errors import UserError
 from digpt.recipe import PRESETS
 from digpt.reporter import Quiet, Reporter
 from digpt.tokenizers import fitting
 from digpt.tokenizers.base import Tokenizer
 from digpt.tokenizers.code_curve import CodeCurve
 from digpt.tokenizers.code_curve import code_curve as curve_over
+from digpt.tokenizers.looks import meanings, neighbours
 from digpt.tokenizers.maps import token_maps
 from digpt.tokenizers.names import TokenizerName, parse
 from digpt.tokenizers.quality import check as check_quality
+from digpt.tokenizers.quality.index import index
 from digpt.transfer.predictions import labelled
 from jobs.engine.artifacts import Artifacts
 from jobs.engine.plan import DatasetFacts
@@ -30,24 +35,152 @@ from jobs.spec import PRETRAINING
 from jobs.store.records import ArmRecord, PilotStage
 from jobs.views import TokenMapRow, TokenMaps
 
-SAMPLE = 1000  # images that a quality check looks at
+SAMPLE = 1000  # images that a quality check looks at, and as many others to fit on
 SHOWN_CELLS = 16  # a token map's cell is drawn this many pixels wide at least
+PATCH = 8  # pixels: the quick student's; half of it shows nothing on the 8 × 8 digits
+PHOTOS, QUERIES, NEAREST, CODES, SHOWN = 6, 3, 5, 6, 300  # what is shown of each tokenizer
+LARGEST = 64  # pixels: side of the images that a check looks at, at most
 
 
-def check(facts: DatasetFacts, names: Sequence[str], reporter: Reporter) -> list[dict[str, Any]]:
-    """Quality of each tokenizer's tokens on a sample, at the size of the quick student."""
-    student = PRESETS["quick"].pretrain.student
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Prepared images: some for fitting only, others for measuring only."""
+
+    fitted: ImageDataset
+    measured: ImageDataset
+    size: int
+
+
+def check(
+    facts: DatasetFacts, names: Sequence[str], reporter: Reporter
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name, quality and pictures of each tokenizer as plain JSON, one after another.
+
+    What is fitted to the dataset is fitted to other images than those it is measured on: a
+    domain-clip has read their captions, and would otherwise be praised for what it was told.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        sample = _sample(open_source(facts.source, reporter), Path(folder), student.image_size)
-        found = []
+        sample = _drawn(open_source(facts.source, reporter), Path(folder))
+        made: dict[str, Tokenizer] = {}
         for done, name in enumerate(names):
             reporter.check()
-            tokenizer = _fit(parse(name), sample, student.image_size, student.patch_size, reporter)
-            found.append(
-                {"tokenizer": name} | asdict(check_quality(tokenizer, sample, reporter=reporter))
-            )
-            reporter.progress(done + 1, len(names))
-        return found
+            reporter.progress(2 * done, 2 * len(names))
+            yield name, measured(parse(name), sample, _Quietly(reporter), made)
+            reporter.progress(2 * done + 2, 2 * len(names))
+
+
+def measured(
+    name: TokenizerName, sample: Sample, reporter: Reporter, made: dict[str, Tokenizer]
+) -> dict[str, Any]:
+    """One tokenizer's quality, what it sees, and what fitting took; `made` keeps what is fitted,
+    so that a codebook finds its base there."""
+    started = time.perf_counter()
+    tokenizer = _fit(name, sample.fitted, sample.size, PATCH, reporter, made)
+    fit_seconds = time.perf_counter() - started
+    quality = check_quality(tokenizer, sample.measured, reporter=reporter)
+    return {
+        "tokenizer": name.canonical,
+        "index": asdict(index(quality)),
+        **asdict(quality),
+        "fit_seconds": fit_seconds,
+        "image_size": sample.size,
+        "pictures": _pictures(tokenizer, sample.measured),
+    }
+
+
+def _drawn(data: ImageDataset, folder: Path) -> Sample:
+    """Images of every split but test, at the size they are checked at: halves of the groups are
+    fitted to and measured, validation is measured only, labelled images first."""
+    size = LARGEST if max(data.image_size) >= LARGEST else 32
+    rng = np.random.default_rng(0)
+    rows = rng.permutation(data.indices("pool", "train", "val"))
+    if len(rows) < 2:
+        raise UserError(
+            f"Dataset {data.name!r} has too few pool, training and validation images to check "
+            "tokens on.",
+            code="no-images",
+        )
+    units = rows if data.groups is None else data.groups[rows]
+    _, which = np.unique(units, return_inverse=True)
+    half = rng.permutation(int(which.max()) + 1)[which] % 2
+    for_fit = rows[(half == 0) & (data.split[rows] != "val")][:SAMPLE]
+    for_check = rows[(half == 1) | (data.split[rows] == "val")]
+    is_unlabelled = data.labels[for_check] == UNLABELLED
+    for_check = for_check[np.argsort(is_unlabelled, kind="stable")][:SAMPLE]
+    picked = np.sort(np.concatenate([for_fit, for_check]))
+    prepare(data.subset(picked), folder, size=size, reporter=Quiet())
+    both = load_prepared(folder)
+    return Sample(
+        both.subset(np.searchsorted(picked, np.sort(for_fit))),
+        both.subset(np.searchsorted(picked, np.sort(for_check))),
+        size,
+    )
+
+
+def _pictures(tokenizer: Tokenizer, data: ImageDataset) -> dict[str, Any]:
+    """Photos, their token maps, nearest images and typical patches of codes, as base64 PNG."""
+    data = data.subset(_of_each_class(data, SHOWN))
+    size = max(data.image_size)
+    photos = np.asarray(data.images.load(np.arange(len(data)), size))
+    images = torch.from_numpy(np.ascontiguousarray(photos)).permute(0, 3, 1, 2).float() / 255
+    shown = np.arange(min(PHOTOS, len(data)))
+    groups = np.arange(len(data)) if data.groups is None else data.groups
+    queries = shown[:QUERIES]
+    near = neighbours(tokenizer, images, queries, groups, NEAREST)
+    codes = meanings(tokenizer, images, data.labels, CODES) if tokenizer.is_discrete else []
+    return {
+        "photos": [_code(p, 96) for p in photos[shown]],
+        "captions": [_label(data, row) for row in shown],
+        "maps": [_code(m, 96) for m in token_maps(tokenizer, images[shown])],
+        "neighbours": [
+            {
+                "photo": _code(photos[query], 64),
+                "label": _label(data, query),
+                "near": [_code(photos[i], 64) for i in rows],
+                "labels": [_label(data, i) for i in rows],
+            }
+            for query, rows in zip(queries, near, strict=True)
+        ],
+        "codes": [
+            {
+                "number": c.number,
+                "share": c.share,
+                "label": data.classes[c.label] if c.label >= 0 else "",
+                "lift": c.lift,
+                "patches": [_code(p, 48) for p in c.patches],
+            }
+            for c in codes
+        ],
+    }
+
+
+def _label(data: ImageDataset, row: int | np.integer) -> str:
+    label = int(data.labels[int(row)])
+    return data.classes[label] if label != UNLABELLED else ""
+
+
+def _of_each_class(data: ImageDataset, n: int) -> np.ndarray:
+    """Up to n images, of as many classes as can be, always the same."""
+    first = [np.flatnonzero(data.labels == c)[:1] for c in range(len(data.classes))]
+    rows = np.concatenate([*first, np.arange(len(data))]) if first else np.arange(len(data))
+    return np.array(list(dict.fromkeys(rows.tolist()))[:n])
+
+
+def _code(picture: np.ndarray, side: int) -> str:
+    return base64.b64encode(_png(picture, side)).decode()
+
+
+class _Quietly:
+    """Lets the work inside be stopped, and keeps its progress to itself."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.check = reporter.check
+
+    def progress(self, done: int, total: int) -> None: ...
+
+    def metric(self, step: int, **values: float) -> None: ...
+
+    def log(self, message: str, level: str = "info") -> None: ...
 
 
 def code_curve(
@@ -57,7 +190,7 @@ def code_curve(
     student = PRESETS["quick"].pretrain.student
     with tempfile.TemporaryDirectory() as folder:
         sample = _sample(open_source(facts.source, reporter), Path(folder), student.image_size)
-        tokenizer = _fit(base, sample, student.image_size, student.patch_size, reporter)
+        tokenizer = _fit(base, sample, student.image_size, student.patch_size, reporter, {})
         return curve_over(tokenizer, sample, codes, seed=0, reporter=reporter)
 
 
@@ -89,21 +222,28 @@ def maps(
 
 
 def _fit(
-    name: TokenizerName, sample: ImageDataset, size: int, patch_size: int, reporter: Reporter
+    name: TokenizerName,
+    data: ImageDataset,
+    size: int,
+    patch_size: int,
+    reporter: Reporter,
+    made: dict[str, Tokenizer],
 ) -> Tokenizer:
-    base = None
-    if name.base is not None and name.needs_base:
-        base = _fit(name.base, sample, size, patch_size, reporter)
-    return fitting.fit(
-        name.canonical,
-        sample,
-        size=size,
-        patch_size=patch_size,
-        seed=0,
-        base=base,
-        device=torch.device("cpu"),
-        reporter=reporter,
-    )
+    if name.canonical not in made:
+        base = None
+        if name.base is not None and name.needs_base:
+            base = _fit(name.base, data, size, patch_size, reporter, made)
+        made[name.canonical] = fitting.fit(
+            name.canonical,
+            data,
+            size=size,
+            patch_size=patch_size,
+            seed=0,
+            base=base,
+            device=torch.device("cpu"),
+            reporter=reporter,
+        )
+    return made[name.canonical]
 
 
 def _sample(data: ImageDataset, folder: Path, size: int) -> ImageDataset:

@@ -1,12 +1,15 @@
 """`digpt tokens`: which tokenizers there are, and how good their tokens are for a dataset."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dashboard.advice import advice, advice_text
 from dashboard.cli.common import Home, Json, command, emit, open_service, say, table
 from dashboard.cli.progress import TerminalReporter
+from dashboard.text import Viewer
 from digpt.errors import UserError
 
 if TYPE_CHECKING:  # torch: seconds
@@ -51,18 +54,41 @@ def check(
         raise UserError('Name at least one tokenizer, e.g. "pixels,filters".', field="tokenizers")
     found = open_service(home).check_tokens(dataset, names, TerminalReporter("checking"))
     if as_json:
-        emit({"dataset": dataset, "tokenizers": found})
+        emit(
+            {
+                "dataset": dataset,
+                "tokenizers": [{k: v for k, v in q.items() if k != "pictures"} for q in found],
+                "recommendation": advice(found),
+            }
+        )
         return
     rows = [
         (
             q["tokenizer"],
-            f"{q['decodability']:.3f} ({q['decodability_low']:.3f}–{q['decodability_high']:.3f})",
-            f"{q['effective_rank']:.1f}",
-            f"{q['images_per_second']:.0f}",
+            _range(q["index"], 0),
+            _range(q["decodability"], 3),
+            _range(q["token_decodability"], 3),
+            _range(q["stability"], 2),
+            _range(q["effective_rank"], 0),
+            f"{q['cost_per_1000']:.2g}",
         )
         for q in found
     ]
-    table(("tokenizer", "decodability (95%)", "effective rank", "images/s"), rows)
+    cost = f"{found[0]['currency']} per 1,000 images"
+    table(("tokenizer", "index (95%)", "decodability", "single tokens", "stability", "rank", cost),
+          rows)  # fmt: skip
+    me = Viewer("en")
+    say(advice_text(found, me).replace("**", ""))
+    say(me.text("tokens.trust"))
+
+
+def _range(measure: Mapping[str, float | None], digits: int) -> str:
+    """A measure with its interval; a dash where it is not known."""
+    if measure["value"] is None:
+        return "–"
+    value, low, high = (measure[k] for k in ("value", "low", "high"))
+    ends = f" ({low:.{digits}f}–{high:.{digits}f})" if low is not None else ""
+    return f"{value:.{digits}f}{ends}"
 
 
 @app.command("codes")

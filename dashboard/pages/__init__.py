@@ -4,6 +4,6 @@ A page of several parts is a package: `view` gathers what is shown, each part ha
 writes it, and `page` makes the components and connects them.
 """
 
-from dashboard.pages import compare, data, new, overview, roi, runs
+from dashboard.pages import compare, data, new, overview, roi, runs, tokens
 
-PAGES = (overview, new, runs, compare, roi, data)
+PAGES = (overview, new, runs, compare, roi, data, tokens)

@@ -21,6 +21,7 @@ LINKS = {
     "compare": "/compare",
     "roi": "/roi",
     "data": "/data",
+    "tokens": "/tokens",
 }
 _PLOT_CONFIG = {
     "displaylogo": False,

@@ -1,8 +1,10 @@
 """A service with invented but consistent figures, so that pages can be tried without an engine."""
 
+import base64
 import io
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -361,6 +363,41 @@ def health() -> Health:
     )
 
 
+def token_quality(name: str) -> dict[str, Any]:
+    """What a check of a tokenizer finds, invented; names that sort later are better."""
+    level = 0.2 + 0.05 * len(name) % 0.5
+    measure = {"value": level, "low": level - 0.02, "high": level + 0.02}
+    drawn = base64.b64encode(picture(0)).decode()
+    codes = [{"number": 3, "share": 0.02, "label": "<i>dent", "lift": 2.5, "patches": [drawn] * 3}]
+    is_code = name.startswith("codebook")
+    shares = ("decodability", "token_decodability", "agreement", "stability", "pixels")
+    return {
+        "tokenizer": name,
+        "index": {k: 100 * v for k, v in measure.items()},
+        **dict.fromkeys((*shares, "surroundings"), measure),
+        "effective_rank": {"value": 31.0, "low": 30.0, "high": 32.0},
+        "perplexity": {"value": 60.0, "low": 55.0, "high": 65.0} if is_code else None,
+        "label_information": measure if is_code else None,
+        "dead_codes": 4 if is_code else None,
+        "chance": 0.125,
+        "images": 1000,
+        "labelled_images": 1000,
+        "images_per_second": 800.0,
+        "cost_per_1000": 0.0004,
+        "currency": "USD",
+        "weakest": [
+            {"column": "camera", "value": "<b>B", "images": 90, "accuracy": 0.4, "gap": measure}
+        ],
+        "pictures": {
+            "photos": [drawn] * 2,
+            "captions": ["dent", "<b>scratch"],
+            "maps": [drawn] * 2,
+            "neighbours": [{"photo": drawn, "label": "dent", "near": [drawn], "labels": ["dent"]}],
+            "codes": codes if is_code else [],
+        },
+    }
+
+
 class FakeService:
     """The service's answers from memory. `shown` are the pilots it knows."""
 
@@ -376,7 +413,17 @@ class FakeService:
         self.measured = False
         self._evidence = evidence()
         self.healths: dict[str, Health] = {}
+        self.tokens_known = False
         self.sets = [dataset(), dataset("digits", images=1797, classes=tuple("0123456789"))]
+
+    def known_tokens(self, dataset: str, names: Sequence[str]) -> list[dict[str, Any]]:
+        return [token_quality(n) for n in names] if self.tokens_known else []
+
+    def check_tokens(
+        self, dataset: str, names: Sequence[str], reporter: Any = None
+    ) -> list[dict[str, Any]]:
+        self.tokens_known = True
+        return self.known_tokens(dataset, names)
 
     def datasets(self) -> list[DatasetView]:
         return self.sets

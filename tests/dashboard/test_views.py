@@ -10,7 +10,7 @@ import pytest
 from fakes import EXAMPLE_CASE, RANGED_CASE, FakeService, card, gain, running, spread
 
 from dashboard.datacard import as_json, as_markdown
-from dashboard.pages import compare, data, new, overview, roi, runs
+from dashboard.pages import compare, data, new, overview, roi, runs, tokens
 from dashboard.pages.background import Background
 from dashboard.pages.compare.charts import cost_card, curves_card, data_of, differences_card
 from dashboard.pages.compare.page import without_results
@@ -49,6 +49,9 @@ from dashboard.pages.runs.loss import loss_rows
 from dashboard.pages.runs.page import drawn_again
 from dashboard.pages.runs.stages import cell
 from dashboard.pages.runs.view import stage_lines
+from dashboard.pages.tokens.parts import cards as token_cards
+from dashboard.pages.tokens.view import head as tokens_head
+from dashboard.pages.tokens.view import named as named_tokenizers
 from dashboard.text import Viewer
 from digpt.errors import Cancelled, UserError
 from jobs.computing import Wish
@@ -484,6 +487,29 @@ class TestData:
         found = difference_box(service.dataset_difference("parts", 1, 2), 1, 2, me)
         assert "dent/&lt;9&gt;.png" in found
         assert me.text("data.diff.labels") in found
+
+
+class TestTokens:
+    def test_before_a_check_it_says_that_nobody_has_looked(self, service):
+        assert "Nobody has looked" in tokens_head(tokens.view(service), EN)
+        assert 'id="tokens-none"' in token_cards(tokens.view(service), EN)
+
+    @pytest.mark.parametrize("me", [EN, JA])
+    def test_a_check_fills_every_card_and_names_are_escaped(self, service, me):
+        service.check_tokens("surfaces", ["filters"])
+        shown = tokens.view(service, "surfaces")
+        made = token_cards(shown, me)
+        for part in ("table", "trust", "maps", "near", "codes", "weak"):
+            assert f'id="tokens-{part}"' in made
+        assert "&lt;i&gt;dent" in made
+        assert "&lt;b&gt;B" in made
+        assert any(n in tokens_head(shown, me) for n in shown.names)
+
+    def test_names_come_apart_at_commas(self):
+        assert named_tokenizers(" filters, codebook:8(filters) ,") == [
+            "filters",
+            "codebook:8(filters)",
+        ]
 
 
 class TestBackground:

@@ -39,6 +39,7 @@ def spec(*tokenizers: str, **more: object) -> PilotSpec:
         ("pixels", "yes"),
         ("domain-clip", "yes"),
         ("codebook:64(clip:ViT-B-32@metaclip_400m)", "no"),
+        ("domain-clip(clip:ViT-B-32@metaclip_400m)", "no"),  # tuned, and still their weights
         ("random(clip:ViT-B-32@metaclip_400m)", "yes"),  # untrained: nobody's weights
     ],
 )

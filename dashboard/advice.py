@@ -1,0 +1,40 @@
+"""Which tokenizer the measures advise, as one sentence with its reason."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dashboard.text import Viewer
+from digpt.tokenizers.advice import advise
+
+
+def advice(found: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
+    """Name and reason: clear, cheapest or no-labels."""
+    name, reason = advise(
+        {q["tokenizer"]: _ends(q["index"]) for q in found},
+        {q["tokenizer"]: q["images_per_second"] for q in found},
+    )
+    return {"tokenizer": name, "reason": reason}
+
+
+def advice_text(found: Sequence[Mapping[str, Any]], me: Viewer) -> str:
+    """The advice, and how far it may be trusted."""
+    said = advice(found)
+    best = max(found, key=lambda q: q["index"]["value"] or -1.0)
+    chosen = next((q for q in found if q["tokenizer"] == said["tokenizer"]), best)
+    index = chosen["index"]
+    if said["reason"] == "no-labels":
+        return me.text("tokens.advice.no-labels")
+    return me.text(
+        f"tokens.advice.{said['reason']}",
+        name=chosen["tokenizer"],
+        best=best["tokenizer"],
+        index=f"{index['value']:.0f}",
+        low=f"{index['low']:.0f}",
+        high=f"{index['high']:.0f}",
+        cost=me.number(chosen["cost_per_1000"], "money", chosen["currency"]),
+    )
+
+
+def _ends(index: Mapping[str, float | None]) -> tuple[float, float, float] | None:
+    value, low, high = index["value"], index["low"], index["high"]
+    return None if value is None or low is None or high is None else (value, low, high)

@@ -1,0 +1,101 @@
+"""The page's components: a dataset and tokenizers are chosen, checked, and looked at."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from dashboard.html import NOTHING, note, page_head
+from dashboard.pages.background import Background, progress_box
+from dashboard.pages.shell import PRIVATE, QUIET, page_html, viewer
+from dashboard.pages.tokens.parts import cards
+from dashboard.pages.tokens.view import FIRST, head, named, view
+from dashboard.text import Viewer
+from digpt.errors import Cancelled, UserError
+
+if TYPE_CHECKING:
+    from jobs.service import PilotService
+
+NAME, PATH = "tokens", "tokens"
+_KEEP_ADDRESS = "(name) => history.replaceState(null, '', '?dataset=' + encodeURIComponent(name))"
+
+
+def build(service: "PilotService", language: str, demo: gr.Blocks) -> None:
+    """Make the page's components and connect them."""
+    _Page(service, Viewer(language)).connect(demo)
+
+
+class _Page:
+    """The components of the page and the handlers between them."""
+
+    def __init__(self, service: "PilotService", me: Viewer) -> None:
+        self.service, self.me = service, me
+        self.looking: dict[str, Background[Any]] = {}  # by viewer, so that each stops their own
+        self.top = page_html(page_head(me.text("nav.tokens"), me.text("tokens.title"), NOTHING))
+        with gr.Column(elem_classes="d-card"):
+            self.dataset = gr.Dropdown([], label=me.text("tokens.dataset"), elem_id="tokens-data")
+            self.names = gr.Textbox(
+                ", ".join(FIRST), label=me.text("tokens.names"), elem_id="tokens-names"
+            )
+            with gr.Row(elem_classes="d-buttons d-start"):
+                self.check = gr.Button(
+                    me.text("tokens.check"), variant="primary", size="sm", elem_id="tokens-check"
+                )
+                self.stop = gr.Button(
+                    me.text("tokens.stop"), size="sm", visible=False, elem_id="tokens-stop"
+                )
+            self.progress = page_html(elem_id="tokens-progress")
+        self.cards = page_html(elem_id="tokens-cards")
+
+    def connect(self, demo: gr.Blocks) -> None:
+        """Wire all events."""
+        shown = [self.top, self.dataset, self.cards]
+        demo.load(self.load, [self.dataset, self.names], shown, **QUIET)
+        chosen = self.dataset.input(self.draw, [self.dataset, self.names], shown, **QUIET)
+        chosen.then(None, self.dataset, None, js=_KEEP_ADDRESS, **PRIVATE)
+        ended = self.check.click(
+            self.examine,
+            [self.dataset, self.names],
+            [self.progress, self.check, self.stop],
+            **QUIET,
+        )
+        ended.then(self.draw, [self.dataset, self.names], shown, **QUIET)
+        self.stop.click(self.stop_looking, None, None, queue=False, **QUIET)
+
+    def load(self, chosen: str | None, names: str, request: gr.Request) -> list[Any]:
+        return self.draw(chosen or request.query_params.get("dataset", ""), names, request)
+
+    def draw(self, dataset: str, names: str, request: gr.Request) -> list[Any]:
+        """What is known of a dataset and the named tokenizers."""
+        me = viewer(request, self.me.language)
+        try:
+            shown = view(self.service, dataset or "", named(names))
+        except UserError:  # a name that the field explains when it is checked
+            shown = view(self.service, dataset or "")
+        choices = gr.update(choices=[d.name for d in shown.datasets], value=shown.chosen)
+        return [head(shown, me), choices, cards(shown, me)]
+
+    def examine(self, dataset: str, names: str, request: gr.Request) -> Iterator[list[Any]]:
+        """Check the tokens, saying how far it is; stops when asked."""
+        me = self.me
+        wanted = named(names) or list(FIRST)
+        work = Background(lambda reporter: self.service.check_tokens(dataset, wanted, reporter))
+        key = str(request.session_hash)
+        self.looking[key] = work
+        hidden, offered = gr.update(visible=False), gr.update(visible=True)
+        try:
+            for at in work:
+                yield [progress_box(at, me.text("tokens.checking"), me), hidden, offered]
+            work.result()
+            yield [NOTHING, offered, hidden]
+        except Cancelled:
+            yield [note(me.text("tokens.stopped")), offered, hidden]
+        except UserError as error:
+            yield [note(me.error(error), "no", "tokens-error"), offered, hidden]
+        finally:
+            self.looking.pop(key, None)
+
+    def stop_looking(self, request: gr.Request) -> None:
+        work = self.looking.get(str(request.session_hash))
+        if work is not None:
+            work.stop()

@@ -1,0 +1,50 @@
+"""What is shown of token quality: the datasets, and what is known of the tokenizers asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dashboard.advice import advice_text
+from dashboard.html import Html, page_head, rich
+from dashboard.text import Viewer
+
+if TYPE_CHECKING:
+    from jobs.service import PilotService
+    from jobs.views import DatasetView
+
+FIRST = ("filters", "pixels", "random", "codebook:128(filters)")  # quick ones that need nothing
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the page shows, before any component exists."""
+
+    datasets: tuple["DatasetView", ...]
+    chosen: str
+    names: tuple[str, ...]
+    found: Sequence[Mapping[str, Any]]  # as `check_tokens` gives them
+
+
+def view(service: "PilotService", dataset: str = "", names: Sequence[str] = ()) -> View:
+    """What is known already; nothing is measured here."""
+    datasets = tuple(d for d in service.datasets() if d.task == "classification")
+    added = [d for d in datasets if not d.builtin]
+    chosen = ([d for d in datasets if d.name == dataset] or added[-1:] or list(datasets))[0].name
+    wanted = tuple(names) or FIRST
+    return View(datasets, chosen, wanted, service.known_tokens(chosen, wanted))
+
+
+def named(text: str) -> list[str]:
+    """Names from a field, commas between them."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def head(shown: View, me: Viewer) -> Html:
+    """Title and answer: which tokenizer the measures advise."""
+    said = (
+        advice_text(shown.found, me)
+        if shown.found
+        else me.text("tokens.lead.none", name=shown.chosen)
+    )
+    crumb = f"{me.text('nav.tokens')} · {shown.chosen}"
+    return page_head(crumb, me.text("tokens.title"), rich(said))

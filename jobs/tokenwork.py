@@ -1,0 +1,69 @@
+"""Token quality on the data of a home, kept once it is known: a part of the service."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import digpt.tokenizers
+from digpt.reporter import Quiet, Reporter
+from digpt.tokenizers.names import parse
+from jobs.home import Home
+from jobs.spec import DatasetRef
+
+
+class Tokenwork(Home):
+    """What tokenizers make of a dataset, before any pretraining."""
+
+    def check_tokens(
+        self, dataset: str, names: Sequence[str], reporter: Reporter | None = None
+    ) -> list[dict[str, Any]]:
+        """Token quality on a sample of the dataset, with cost per 1,000 images. Each tokenizer is
+        looked at once for each version of a dataset; a check that was stopped keeps what it has."""
+        from jobs.tokenizing import check  # noqa: PLC0415 - torch
+
+        wanted = list(dict.fromkeys(parse(n).canonical for n in names))
+        missing = [n for n in wanted if self._known(dataset, n) is None]
+        if missing:
+            facts = self._catalogue.facts(DatasetRef(name=dataset))
+            for name, found in check(facts, missing, reporter or Quiet()):
+                self._store.set_value(self._key(dataset, name), _plain(found))
+        return self.known_tokens(dataset, wanted)
+
+    def known_tokens(self, dataset: str, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Those of the named tokenizers that were looked at before, in this order."""
+        found = [self._known(dataset, parse(n).canonical) for n in names]
+        return [self._priced(f) for f in found if f is not None]
+
+    def _known(self, dataset: str, name: str) -> dict[str, Any] | None:
+        return self._store.get_value(self._key(dataset, name))
+
+    def _key(self, dataset: str, name: str) -> str:
+        identity = self._catalogue.facts(DatasetRef(name=dataset)).identity
+        return f"tokens:{identity}:{name}:{tokens_code()}"
+
+    def _priced(self, found: dict[str, Any]) -> dict[str, Any]:
+        """With what 1,000 images cost at today's prices."""
+        seconds = 1000 / found["images_per_second"]
+        money = self._tariff.money("cpu", seconds, 1)
+        return found | {"cost_per_1000": money, "currency": self.currency}
+
+
+@cache
+def tokens_code() -> str:
+    """Changes when the code that makes or measures tokens does."""
+    digest = hashlib.sha256()
+    measuring = Path(__file__).with_name("tokenizing.py")
+    for path in [*sorted(Path(digpt.tokenizers.__file__).parent.rglob("*.py")), measuring]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    """JSON knows no NaN: what is unknown is null."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and value != value else value
