@@ -19,7 +19,9 @@ from digpt.errors import UserError
 MAX_PIXELS = 100_000_000  # a 100-megapixel image is 300 MB decoded
 MAX_BYTES = 2**30  # of one file, which is read whole
 # Pillow knows more kinds, some of which start other programs (EPS) or are no pictures (PDF)
-FORMATS = (*("JPEG", "MPO", "PNG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF"),)
+FORMATS = (
+    *("JPEG", "MPO", "PNG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF"),
+)
 Indices = Sequence[int] | np.ndarray
 
 DECODE_ERRORS = (
@@ -140,11 +142,7 @@ def decode_with_facts(data: bytes, size: int | None = None) -> tuple[Image.Image
     if not data:
         raise BadImage("empty file")
     if _is_heif(data):
-        raise BadImage(
-            "it is a HEIC photo, and no decoder of that format has a permissive licence. Convert "
-            "it to JPEG (Mac: sips -s format jpeg; iPhone: Settings, Camera, Formats, Most "
-            "Compatible; Windows: Photos, Save as)"
-        )
+        _register_heif()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large and odd files; we decide below
@@ -166,6 +164,20 @@ def _formats() -> tuple[str, ...]:
     """The kinds that we read and that this Pillow was built with."""
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+@cache
+def _register_heif() -> None:
+    """Let Pillow read photos of telephones, once."""
+    try:
+        import pi_heif  # noqa: PLC0415 - optional: only where such a photo is met
+    except ImportError as error:
+        raise BadImage(
+            "it is a HEIC photo, which takes a further package: pip install pi-heif. Or convert it "
+            "to JPEG (Mac: sips -s format jpeg; iPhone: Settings, Camera, Formats, Most Compatible)"
+        ) from error
+    pi_heif.register_heif_opener(thumbnails=False)
+    _formats.cache_clear()
 
 
 def _is_heif(data: bytes) -> bool:

@@ -13,6 +13,7 @@ PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 REVIEWED = {
     "certifi": "MPL-2.0, used unchanged: its terms stop at its own files",
     "hypothesis": "MPL-2.0, used unchanged, tests only",
+    "pi-heif": "BSD-3; its wheel holds libheif and libde265, LGPL-3.0, linked and unchanged",
     "pyphen": "GPL-2.0+, LGPL-2.1+ or MPL-1.1, as one likes: MPL-1.1, used unchanged",
     "orjson": "MPL-2.0 AND (Apache-2.0 OR MIT), used unchanged",
     "tqdm": "MPL-2.0 AND MIT, used unchanged",
