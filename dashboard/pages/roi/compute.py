@@ -62,14 +62,16 @@ def larger_html(found: ComputeView, me: Viewer) -> Html:
         return h('<p class="d-note">{w}</p>', w=me.text("compute.larger.none"))
     cost = larger.cost
     hours = _times(cost.device_hours, 3600)
+    money = _money(cost.money.likely, found.currency, me)
+    span = _span(cost.money, "money", found.currency, me)
     words = me.text(
         "compute.larger",
         arm=arm_name_of(larger.arm, me),
         images=me.number(larger.images, "compact"),
         epochs=me.number(larger.epochs, "plain"),
         device=cost.rate.device,
-        money=_money(cost.money.likely, found.currency, me),
-        money_range=_span(cost.money, "money", found.currency, me),
+        money=money,
+        money_range="" if span == money else me.text("compute.larger.range", range=span),
         time=me.number(hours.likely, "duration"),
         time_range=_span(hours, "duration", "", me),
         energy=me.number(cost.energy_kwh.likely, "energy"),
