@@ -137,8 +137,10 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
         about = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": TEXT}
         (folder / f"{name}.json").write_text(json.dumps(about))
     open_clip.add_model_config(folder)
-    models = {n: open_clip.create_model(n) for n in TOWERS}
-    models |= {n: timm.create_model(n, num_classes=0) for n in NETWORKS}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        models = {n: open_clip.create_model(n) for n in TOWERS}
+        models |= {n: timm.create_model(n, num_classes=0) for n in NETWORKS}
     for name, model in models.items():
         torch.save(model.state_dict(), folder / f"{name}.pt")
         save_file(model.state_dict(), folder / f"{name}.safetensors")
