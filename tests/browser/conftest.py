@@ -1,9 +1,14 @@
 """A headless Chromium, and pages that fail their test for any complaint or outside request."""
 
-from collections.abc import Iterator
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
+from starlette.applications import Starlette
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -28,6 +33,29 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def serve() -> Iterator[Callable[[Starlette], str]]:
+    """Serves an app from a thread of this process until the module ends; gives its address."""
+    begun: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(app: Starlette) -> str:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
+        thread = threading.Thread(target=server.run, daemon=True)
+        begun.append((server, thread))
+        thread.start()
+        while not server.started:
+            time.sleep(0.05)
+        return f"http://127.0.0.1:{port}"
+
+    yield start
+    for server, thread in begun:
+        server.should_exit = True
+        thread.join(10)
 
 
 @pytest.fixture

@@ -1,15 +1,10 @@
 """Every page in a real browser, both languages and themes: no console error, no outside request."""
 
 import importlib.util
-import socket
 import sys
-import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from dashboard.server import create_app
 from jobs.settings import Settings
@@ -22,6 +17,8 @@ PAGES = {
     "/runs": "#runs-stages",
     "/compare?pilot=p1": "#compare-arms-rows table",
     "/roi?pilot=p1": "#roi-verdict",
+    "/data": "#data-look",
+    "/tokens": "#tokens-check",
 }
 
 
@@ -38,19 +35,9 @@ def fakes():
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory) -> Iterator[str]:
+def url(serve, tmp_path_factory) -> str:
     app = create_app(Settings(home=tmp_path_factory.mktemp("home")), fakes().FakeService())
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(10)
+    return serve(app)
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

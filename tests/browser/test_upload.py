@@ -3,16 +3,12 @@
 import io
 import os
 import shutil
-import socket
-import threading
 import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import uvicorn
 from PIL import Image
 
 from dashboard.server import create_app
@@ -30,21 +26,11 @@ def home(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(home: Path) -> Iterator[str]:
+def url(serve, home: Path) -> str:
     (home / "allowed" / "photos").mkdir(parents=True)
     settings = Settings(home=home, data_roots=str(home / "allowed"))
     app = create_app(settings, PilotService(settings))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(10)
+    return serve(app)
 
 
 @pytest.fixture
