@@ -1,8 +1,9 @@
 """Models: one ViT, and what pretrains it. A method is a file and a line in `METHODS`."""
 
 from collections.abc import Callable
+from functools import partial
 
-from digpt.models.digpt import DiGPT, build_digpt, build_digpt_ar, build_digpt_visible
+from digpt.models.digpt import DiGPT, build_digpt
 from digpt.models.igpt import IGPT, build_igpt
 from digpt.models.losses import Losses, Prediction
 from digpt.models.masked import Masked, build_masked
@@ -14,8 +15,8 @@ Builder = Callable[..., Method]
 
 METHODS: dict[str, Builder] = {
     "digpt": build_digpt,
-    "digpt-ar": build_digpt_ar,
-    "digpt-visible": build_digpt_visible,
+    "digpt-ar": partial(build_digpt, with_visible=False),
+    "digpt-visible": partial(build_digpt, with_ar=False),
     "igpt": build_igpt,
     "masked": build_masked,
 }

@@ -293,50 +293,13 @@ def build_digpt(
     has_global: bool,
     recipe: Recipe,
     loss: str | None = None,
-) -> DiGPT:
-    """D-iGPT of a recipe's sizes for one tokenizer; cosine loss, or cross-entropy for codes."""
-    return _build(student, token_dim, codes, has_global, recipe, loss)
-
-
-def build_digpt_ar(
-    student: Student,
-    *,
-    token_dim: int,
-    codes: int | None,
-    grid_size: tuple[int, int],
-    has_global: bool,
-    recipe: Recipe,
-    loss: str | None = None,
-) -> DiGPT:
-    """The ablation without the decoder of visible tokens."""
-    return _build(student, token_dim, codes, has_global, recipe, loss, with_visible=False)
-
-
-def build_digpt_visible(
-    student: Student,
-    *,
-    token_dim: int,
-    codes: int | None,
-    grid_size: tuple[int, int],
-    has_global: bool,
-    recipe: Recipe,
-    loss: str | None = None,
-) -> DiGPT:
-    """The ablation without the autoregressive decoder."""
-    return _build(student, token_dim, codes, has_global, recipe, loss, with_ar=False)
-
-
-def _build(
-    student: Student,
-    token_dim: int,
-    codes: int | None,
-    has_global: bool,
-    recipe: Recipe,
-    loss: str | None,
-    *,
     with_ar: bool = True,
     with_visible: bool = True,
 ) -> DiGPT:
+    """D-iGPT of a recipe's sizes for one tokenizer; cosine loss, or cross-entropy for codes.
+
+    The ablations leave out the autoregressive decoder or the one of visible tokens.
+    """
     if student.taps and student.taps[-1] != student.depth:
         raise UserError(
             f"Taps {student.taps} end before block {student.depth}, so the blocks after would never"
