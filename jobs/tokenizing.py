@@ -26,6 +26,7 @@ from digpt.tokenizers.looks import meanings, neighbours
 from digpt.tokenizers.maps import token_maps
 from digpt.tokenizers.names import TokenizerName, parse
 from digpt.tokenizers.quality import check as check_quality
+from digpt.tokenizers.quality.check import sample
 from digpt.tokenizers.quality.index import index
 from digpt.transfer.predictions import labelled
 from jobs.engine.artifacts import Artifacts
@@ -170,17 +171,14 @@ def _code(picture: np.ndarray, side: int) -> str:
     return base64.b64encode(_png(picture, side)).decode()
 
 
-class _Quietly:
+class _Quietly(Quiet):
     """Lets the work inside be stopped, and keeps its progress to itself."""
 
     def __init__(self, reporter: Reporter) -> None:
-        self.check = reporter.check
+        self._reporter = reporter
 
-    def progress(self, done: int, total: int) -> None: ...
-
-    def metric(self, step: int, **values: float) -> None: ...
-
-    def log(self, message: str, level: str = "info") -> None: ...
+    def check(self) -> None:
+        self._reporter.check()
 
 
 def code_curve(
@@ -189,9 +187,11 @@ def code_curve(
     """What each number of codes keeps of the tokens of a sample, as the quick student sees it."""
     student = PRESETS["quick"].pretrain.student
     with tempfile.TemporaryDirectory() as folder:
-        sample = _sample(open_source(facts.source, reporter), Path(folder), student.image_size)
-        tokenizer = _fit(base, sample, student.image_size, student.patch_size, reporter, {})
-        return curve_over(tokenizer, sample, codes, seed=0, reporter=reporter)
+        data = open_source(facts.source, reporter)
+        prepare(data.subset(sample(data)), Path(folder), size=student.image_size, reporter=Quiet())
+        prepared = load_prepared(Path(folder))
+        tokenizer = _fit(base, prepared, student.image_size, student.patch_size, reporter, {})
+        return curve_over(tokenizer, prepared, codes, seed=0, reporter=reporter)
 
 
 def maps(
@@ -244,15 +244,6 @@ def _fit(
             reporter=reporter,
         )
     return made[name.canonical]
-
-
-def _sample(data: ImageDataset, folder: Path, size: int) -> ImageDataset:
-    """At most SAMPLE images of every split but test, labelled ones first: they tell most."""
-    rows = np.random.default_rng(0).permutation(data.indices("pool", "train", "val"))
-    is_unlabelled = data.labels[rows] == UNLABELLED
-    picked = np.sort(rows[np.argsort(is_unlabelled, kind="stable")][:SAMPLE])
-    prepare(data.subset(picked), folder, size=size, reporter=Quiet())
-    return load_prepared(folder)
 
 
 def _one_per_class(data: ImageDataset, n: int) -> np.ndarray:

@@ -17,10 +17,10 @@ from digpt.errors import UserError
 from digpt.reporter import Reporter
 from digpt.tokenizers.base import Tokenizer
 from digpt.tokenizers.codebook import TOKENS_PER_CODE, Codebook
+from digpt.tokenizers.quality.check import batches, side_of
 
 CODES = (16, 64, 256, 1024)  # where the user names none
 FEWEST_TOKENS = 2  # per code, to fit at all
-BATCH = 100
 SHUFFLES = 5  # of the labels, to see what chance scores
 ENOUGH = 0.95  # of the best score above chance
 WELL_USED = 0.8  # of the codes, on unseen images
@@ -104,13 +104,9 @@ def _halves(dataset: ImageDataset, rows: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def _tokens(base: Tokenizer, dataset: ImageDataset, rows: np.ndarray, reporter: Reporter) -> Tensor:
     """Tokens (n, h w, D) of these images."""
-    state = next(iter(base.state_dict().values()), torch.zeros(()))
-    size = max(dataset.image_size)
     found = []
-    for start in range(0, len(rows), BATCH):
+    for images in batches(base, dataset, rows, side_of(dataset)):
         reporter.check()
-        pixels = np.array(dataset.images.load(rows[start : start + BATCH], size))
-        images = torch.from_numpy(pixels).to(state.device).permute(0, 3, 1, 2).float() / 255
         found.append(base.encode(images).patches.flatten(1, 2).cpu())
     return torch.cat(found)
 
