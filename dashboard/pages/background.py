@@ -4,12 +4,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from dashboard.html import Html, bar, h
+import gradio as gr
+
+from dashboard.html import NOTHING, Html, bar, h, note
 from dashboard.text import Viewer
-from digpt.errors import Cancelled
-from digpt.reporter import Reporter
+from digpt.errors import Cancelled, UserError
+from digpt.reporter import Quiet, Reporter
 
 T = TypeVar("T")
 EVERY = 0.4  # seconds between two looks
@@ -47,7 +49,7 @@ class Background(Generic[T]):
             self._future.set_exception(error)
 
 
-class _Told:
+class _Told(Quiet):
     """A reporter that remembers how far the work is."""
 
     def __init__(self) -> None:
@@ -57,13 +59,44 @@ class _Told:
     def progress(self, done: int, total: int) -> None:
         self.at = (done, total)
 
-    def metric(self, step: int, **values: float) -> None: ...
-
-    def log(self, message: str, level: str = "info") -> None: ...
-
     def check(self) -> None:
         if self.asked_to_stop:
             raise Cancelled
+
+
+class Errand:
+    """What a page's button starts, once for each viewer, so that each stops their own.
+
+    page: prefix of the page's words and ids. doing: key of what is said meanwhile. again: whether
+    the button is offered anew after the work has succeeded.
+    """
+
+    def __init__(self, page: str, doing: str, me: Viewer, *, again: bool) -> None:
+        self.page, self.doing, self.me, self.again = page, doing, me, again
+        self._under_way: dict[str, Background[Any]] = {}
+
+    def run(self, work: Callable[[Reporter], Any], request: gr.Request) -> Iterator[list[Any]]:
+        """Progress box, button and stop button, now and then until the work has ended."""
+        me, key = self.me, str(request.session_hash)
+        begun = Background(work)
+        self._under_way[key] = begun
+        hidden, offered = gr.update(visible=False), gr.update(visible=True)
+        try:
+            for at in begun:
+                yield [progress_box(at, me.text(self.doing), me), hidden, offered]
+            begun.result()
+            yield [NOTHING, offered if self.again else hidden, hidden]
+        except Cancelled:
+            yield [note(me.text(f"{self.page}.stopped")), offered, hidden]
+        except UserError as error:
+            yield [note(me.error(error), "no", f"{self.page}-error"), offered, hidden]
+        finally:
+            self._under_way.pop(key, None)
+
+    def stop(self, request: gr.Request) -> None:
+        """Ask the viewer's own work to end at its next step."""
+        if work := self._under_way.get(str(request.session_hash)):
+            work.stop()
 
 
 def progress_box(at: tuple[int, int], words: str, me: Viewer) -> Html:

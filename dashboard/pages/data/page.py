@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from dashboard.html import NOTHING, h, note, page_head
-from dashboard.pages.background import Background, progress_box
+from dashboard.pages.background import Errand
 from dashboard.pages.data.card import card
 from dashboard.pages.data.health import health_list
 from dashboard.pages.data.versions import difference_box, version_table
 from dashboard.pages.data.view import View, head, view
 from dashboard.pages.shell import PRIVATE, QUIET, page_html, viewer
 from dashboard.text import Viewer
-from digpt.errors import Cancelled, UserError
+from digpt.errors import UserError
 
 if TYPE_CHECKING:
     from jobs.service import PilotService
@@ -33,7 +33,7 @@ class _Page:
 
     def __init__(self, service: "PilotService", me: Viewer) -> None:
         self.service, self.me = service, me
-        self.looking: dict[str, Background[Any]] = {}  # by viewer, so that each stops their own
+        self.errand = Errand("data", "data.looking", me, again=False)
         self.top = page_html(page_head(me.text("nav.data"), me.text("data.title"), NOTHING))
         with gr.Row(elem_classes="d-controls"):
             self.dataset = gr.Dropdown([], label=me.text("data.dataset"), elem_id="data-dataset")
@@ -81,7 +81,7 @@ class _Page:
             self.examine, self.dataset, [self.progress, self.look, self.stop], **QUIET
         )
         ended.then(self.draw_health, self.dataset, [self.top, self.health, self.card], **QUIET)
-        self.stop.click(self.stop_looking, None, None, queue=False, **QUIET)
+        self.stop.click(self.errand.stop, None, None, queue=False, **QUIET)
         self.compare.click(
             self.differ, [self.dataset, self.first, self.second], self.difference,
             **{**PRIVATE, "show_progress": "minimal"},
@@ -118,27 +118,9 @@ class _Page:
 
     def examine(self, name: str, request: gr.Request) -> Iterator[list[Any]]:
         """Look for problems, saying how far it is; stops when asked."""
-        me = self.me
-        work = Background(lambda reporter: self.service.health(name, reporter=reporter))
-        key = str(request.session_hash)
-        self.looking[key] = work
-        busy, free = gr.update(visible=False), gr.update(visible=True)
-        try:
-            for at in work:
-                yield [progress_box(at, me.text("data.looking"), me), busy, free]
-            work.result()
-            yield [NOTHING, busy, busy]
-        except Cancelled:
-            yield [note(me.text("data.stopped")), free, busy]
-        except UserError as error:
-            yield [note(me.error(error), "no", "data-error"), free, busy]
-        finally:
-            self.looking.pop(key, None)
-
-    def stop_looking(self, request: gr.Request) -> None:
-        work = self.looking.get(str(request.session_hash))
-        if work is not None:
-            work.stop()
+        yield from self.errand.run(
+            lambda reporter: self.service.health(name, reporter=reporter), request
+        )
 
     def differ(self, name: str, first: int | None, second: int | None) -> str:
         """What changed between two versions."""

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from dashboard.html import NOTHING, note, page_head
-from dashboard.pages.background import Background, progress_box
+from dashboard.html import NOTHING, page_head
+from dashboard.pages.background import Errand
 from dashboard.pages.shell import PRIVATE, QUIET, page_html, viewer
 from dashboard.pages.tokens.parts import cards
 from dashboard.pages.tokens.view import FIRST, head, named, view
 from dashboard.text import Viewer
-from digpt.errors import Cancelled, UserError
+from digpt.errors import UserError
 
 if TYPE_CHECKING:
     from jobs.service import PilotService
@@ -30,7 +30,7 @@ class _Page:
 
     def __init__(self, service: "PilotService", me: Viewer) -> None:
         self.service, self.me = service, me
-        self.looking: dict[str, Background[Any]] = {}  # by viewer, so that each stops their own
+        self.errand = Errand("tokens", "tokens.checking", me, again=True)
         self.top = page_html(page_head(me.text("nav.tokens"), me.text("tokens.title"), NOTHING))
         with gr.Column(elem_classes="d-card"):
             self.dataset = gr.Dropdown([], label=me.text("tokens.dataset"), elem_id="tokens-data")
@@ -60,7 +60,7 @@ class _Page:
             **QUIET,
         )
         ended.then(self.draw, [self.dataset, self.names], shown, **QUIET)
-        self.stop.click(self.stop_looking, None, None, queue=False, **QUIET)
+        self.stop.click(self.errand.stop, None, None, queue=False, **QUIET)
 
     def load(self, chosen: str | None, names: str, request: gr.Request) -> list[Any]:
         return self.draw(chosen or request.query_params.get("dataset", ""), names, request)
@@ -77,25 +77,7 @@ class _Page:
 
     def examine(self, dataset: str, names: str, request: gr.Request) -> Iterator[list[Any]]:
         """Check the tokens, saying how far it is; stops when asked."""
-        me = self.me
         wanted = named(names) or list(FIRST)
-        work = Background(lambda reporter: self.service.check_tokens(dataset, wanted, reporter))
-        key = str(request.session_hash)
-        self.looking[key] = work
-        hidden, offered = gr.update(visible=False), gr.update(visible=True)
-        try:
-            for at in work:
-                yield [progress_box(at, me.text("tokens.checking"), me), hidden, offered]
-            work.result()
-            yield [NOTHING, offered, hidden]
-        except Cancelled:
-            yield [note(me.text("tokens.stopped")), offered, hidden]
-        except UserError as error:
-            yield [note(me.error(error), "no", "tokens-error"), offered, hidden]
-        finally:
-            self.looking.pop(key, None)
-
-    def stop_looking(self, request: gr.Request) -> None:
-        work = self.looking.get(str(request.session_hash))
-        if work is not None:
-            work.stop()
+        yield from self.errand.run(
+            lambda reporter: self.service.check_tokens(dataset, wanted, reporter), request
+        )
