@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from digpt.errors import UserError
 from jobs.roi import cashflow, decision, labels, matrix, ranges, rates, risk
-from jobs.roi.bootstrap import jeffreys_draws, make_units, rate_draws
+from jobs.roi.bootstrap import make_units, rate_draws
 from jobs.roi.breakeven import break_even
 from jobs.roi.cashflow import Economics
 
@@ -204,13 +205,14 @@ def run_pert_monte_carlo(given: Values) -> dict[str, Any]:
     drawn = {FIELDS[k]: ranges.pert_draws(r, given["draws_count"], rng) for k, r in pert.items()}
     draws = cashflow.npv(replace(e, **drawn))
     seen = risk.spread(draws)
+    is_rate_drawn = np.ndim(drawn.get("discount_rate", 0.0)) > 0  # NPV is not linear in it
     return {
         "pert_mean_by_input": {k: ranges.pert_mean(r) for k, r in pert.items()},
         "pert_variance_by_input": {k: ranges.pert_variance(r) for k, r in pert.items()},
         "triangular_mean_by_input": {k: ranges.triangular_mean(r) for k, r in pert.items()},
         "triangular_variance_by_input": {k: ranges.triangular_variance(r) for k, r in pert.items()},
         "npv_at_likely_money": float(cashflow.npv(likely)),
-        "npv_mean_closed_form_money": float(cashflow.npv(means)),
+        "npv_mean_closed_form_money": None if is_rate_drawn else float(cashflow.npv(means)),
         "simulated_npv_mean_money": seen.mean,
         "simulated_npv_sd_money": seen.sd,
         "simulated_share_npv_positive": risk.share_positive(draws)[0],
@@ -277,7 +279,8 @@ def _unpaired_sd(given: Values) -> float:
 
 
 def run_arms(given: Values) -> dict[str, Any]:
-    draws = {name: np.array(x) for name, x in given["npv_draws_money_by_arm"].items()}
+    given_draws = given["npv_draws_money_by_arm"]
+    draws = {name: np.array(x) for name, x in given_draws.items() if x is not None}
     arms = {
         name: decision.ArmFigures(
             npv=given["npv_at_likely_money_by_arm"][name],
@@ -296,8 +299,7 @@ def run_arms(given: Values) -> dict[str, Any]:
     }
     means = {name: float(x.mean()) for name, x in draws.items()}
     verdict, chosen, _ = decision.project_verdict(verdicts, means)
-    return {
-        "baseline_arm": baseline,
+    by_arm: dict[str, Mapping[str, Any]] = {
         "npv_mean_money_by_arm": means,
         "share_npv_positive_by_arm": {n: risk.share_positive(x)[0] for n, x in draws.items()},
         "increment_q05_money_by_arm": {n: g.q05 for n, g in gains.items()},
@@ -305,10 +307,14 @@ def run_arms(given: Values) -> dict[str, Any]:
         "increment_mean_money_by_arm": {n: g.mean for n, g in gains.items()},
         "share_increment_positive_by_arm": {n: g.p for n, g in gains.items()},
         "verdict_by_arm": verdicts,
+        "evpi_one_arm_money_by_arm": {n: risk.evpi(x) for n, x in draws.items()},
+    }
+    return {
+        "baseline_arm": baseline,
+        **{key: {n: x.get(n) for n in given_draws} for key, x in by_arm.items()},
         "project_verdict": verdict,
         "chosen_arm": chosen,
-        "evpi_all_arms_money": risk.evpi(np.stack(list(draws.values()))),
-        "evpi_one_arm_money_by_arm": {n: risk.evpi(x) for n, x in draws.items()},
+        "evpi_all_arms_money": risk.evpi(np.stack(list(draws.values()))) if draws else None,
     }
 
 
@@ -364,10 +370,9 @@ def run_labels(given: Values) -> dict[str, Any]:
 def run_degenerate_rates(given: Values) -> dict[str, Any]:
     answer = {}
     for n, stratum in enumerate(given["strata"]):
-        rng = np.random.default_rng([SEED, n])
-        draws = jeffreys_draws(
-            stratum["errors_count"], stratum["items_count"], given["draws_count"], rng
-        )
+        errors, items = stratum["errors_count"], stratum["items_count"]
+        units = make_units(np.zeros(items, dtype=int))
+        draws = rate_draws(units, np.arange(items)[None] < errors, given["draws_count"], SEED + n)
         answer[f"{stratum['stratum']}_mean_share"] = float(draws.mean())
         answer[f"{stratum['stratum']}_sd_share"] = float(draws.std())
     return answer
@@ -416,7 +421,10 @@ def check(case: Values) -> list[str]:
     """Disagreements of one case."""
     if case["kind"] not in ADAPTERS:
         return [f"no adapter for kind {case['kind']!r}"]
-    got = ADAPTERS[case["kind"]](case["inputs"])
+    try:
+        got = ADAPTERS[case["kind"]](case["inputs"])
+    except UserError as error:  # the other cases still run
+        return [error.message]
     lines = []
     for key, want in case["outputs"].items():
         if key not in got:

@@ -106,8 +106,9 @@ class Line:
         """
         if at_root is not None and self.y != at_root:
             root = self.x + (root - self.x) * self.y / (self.y - at_root)
-        if high < root < high * (1 + 1e-12):
-            root = high
+        rounding = 1e-12 * max(abs(self.x), abs(self.x2))
+        if -rounding < root < 0 or high < root < high + rounding:
+            root = min(max(root, 0.0), high)
         if not 0 <= root <= high:
             return NOWHERE
         return BreakEven(abs(root), "above" if self.y2 > self.y else "below")

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jobs.roi.roots import root_between
+
 MIN_BUDGETS = 4
 FAR = 4  # more than this many times the labels of today is far extrapolation
 LARGEST_EXPONENT = 2.0
@@ -28,7 +30,7 @@ def fit_power_law(
     """Weighted least squares of costs (..., budgets) on label counts; None below 4 budgets.
 
     a, b >= 0 and 0 < c <= 2 (Cortes et al. 1994; Figueroa et al. 2012). For a given c the fit is
-    linear, so only c is searched: on a grid, then by golden section. Of many draws the exponent is
+    linear, so only c is searched: on a grid, then between its points. Of many draws the exponent is
     taken from a parabola between the grid's points; its error is far below their spread.
     """
     counts, costs = np.asarray(counts, dtype=float), np.asarray(costs, dtype=float)
@@ -40,7 +42,7 @@ def fit_power_law(
     best = losses.argmin(axis=-1)
     if costs.ndim == 1:
         low, high = GRID[max(best - 1, 0)], GRID[min(best + 1, len(GRID) - 1)]
-        c = _golden(low, high, counts, costs, weights)
+        c = np.asarray(_between(float(low), float(high), counts, costs, weights))
     else:
         c = _lowest(losses, best, counts, costs, weights)
     a, b, _ = _fit_at(c, counts, costs, weights)
@@ -108,17 +110,20 @@ def _fit_at(
     return a, b, (weights * rest**2).sum(-1)
 
 
-def _golden(
-    low: np.ndarray, high: np.ndarray, counts: np.ndarray, costs: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
-    ratio = (np.sqrt(5) - 1) / 2
-    for _ in range(60):
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        is_left = (
-            _fit_at(left, counts, costs, weights)[2] < _fit_at(right, counts, costs, weights)[2]
-        )
-        low, high = np.where(is_left, low, left), np.where(is_left, right, high)
-    return (low + high) / 2
+def _between(
+    low: float, high: float, counts: np.ndarray, costs: np.ndarray, weights: np.ndarray
+) -> float:
+    """The exponent of least loss in an interval that holds one: where the loss stops falling."""
+
+    def rise(c: float) -> float:
+        """Half the derivative of the loss; a and b are at their best, so only x = n^-c moves."""
+        a, b, _ = _fit_at(np.asarray(c), counts, costs, weights)
+        x = counts**-c
+        return float(b * (weights * (costs - a - b * x) * x * np.log(counts)).sum())
+
+    if rise(low) >= 0:
+        return low
+    return root_between(rise, low, high) if rise(high) > 0 else high
 
 
 @dataclass(frozen=True, slots=True)

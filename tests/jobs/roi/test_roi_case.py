@@ -12,25 +12,12 @@ from jobs.roi import case_from_yaml, case_to_yaml, converted, load_case, parse_c
 from jobs.roi.case import MONEY_FIELDS, amount
 from jobs.roi.fields import ALLOWED, BUDGET_RANGE, MONEY_RANGE
 from jobs.roi.schema import PARTS, Case
-
-CASE: dict[str, Any] = {
-    "currency": "JPY",
-    "items_per_year": 200_000,
-    "prevalence": 0.01,
-    "good_classes": ["normal"],
-    "cost_miss": 5000,
-    "cost_false_alarm": 80,
-    "today": {"miss_rate": 0.2, "false_alarm_rate": 0.03, "process_per_item": 12},
-    "one_off": 4e6,
-    "run_per_year": 6e5,
-    "horizon_years": 5,
-    "discount_rate": 0.08,
-}
+from tests.jobs.roi.cases import VALUES
 
 
 def changed(**changes: object) -> dict[str, Any]:
-    """CASE with `group__field=value`."""
-    values = deepcopy(CASE)
+    """VALUES with `group__field=value`."""
+    values = deepcopy(VALUES)
     for name, value in changes.items():
         *outer, last = name.split("__")
         part = values
@@ -95,7 +82,7 @@ def test_the_message_names_value_range_and_line(tmp_path: Path):
 
 
 def test_a_rule_over_two_fields_names_the_line_too():
-    text = case_to_yaml(parse_case(CASE)).replace("p_no: 0.1\n", "")
+    text = case_to_yaml(parse_case(VALUES)).replace("p_no: 0.1\n", "")
     with pytest.raises(UserError, match=r"'p_no' \(line 1\) is 0.95; allowed: below p_go \(0.9\)"):
         case_from_yaml(f"p_no: 0.95\n{text}")
 
@@ -108,7 +95,7 @@ def test_an_unknown_field_suggests_the_nearest():
 
 
 def test_a_missing_field_says_what_it_takes():
-    values = deepcopy(CASE)
+    values = deepcopy(VALUES)
     del values["horizon_years"]
     with pytest.raises(UserError, match="'horizon_years' is missing; it takes a whole number"):
         parse_case(values)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import numpy_financial
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -119,6 +120,21 @@ def test_brute_bracketing_finds_no_root_that_irr_misses(flows: list[float]):
     for root in [root for root in roots if root > -0.99]:  # nearer to -1, 1 + i loses its digits
         parts = np.abs(cashflow.discounted(values, root)).sum()
         assert abs(float(net_present_value(values, root))) <= 1e-9 * parts
+
+
+@settings(max_examples=60, deadline=None)
+@given(flows_of_money, st.floats(-0.5, 1.0))
+def test_npv_and_irr_agree_with_numpy_financial(flows: list[float], rate: float):
+    values = np.array(flows)
+    parts = float(np.abs(cashflow.discounted(values, rate)).sum())
+    theirs = float(numpy_financial.npv(rate, flows))
+    assert float(net_present_value(values, rate)) == pytest.approx(theirs, abs=1e-12 * parts)
+    # an expense, then income: one rate, whatever the amounts
+    spent = np.array([-1 - abs(flows[0]), *(1 + abs(x) for x in flows[1:])])
+    ours = internal_rate(spent)
+    assert ours.reason == "unique"
+    if ours.rate is not None and -0.9 < ours.rate < 10:  # beyond, theirs loses digits
+        assert ours.rate == pytest.approx(float(numpy_financial.irr(spent)), abs=1e-7)
 
 
 rates = st.floats(0.001, 0.999)
