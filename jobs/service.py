@@ -14,10 +14,10 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from digpt.errors import UserError
+from digpt.errors import Cancelled, UserError
 from digpt.reporter import Quiet, Reporter
 from digpt.tokenizers.names import CLASS, parse
-from jobs import earlier, families, governance, looks, reading, weights
+from jobs import deep, earlier, families, governance, looks, reading, weights
 from jobs.casework import Casework
 from jobs.engine.plan import DatasetFacts, Plan, make_plan
 from jobs.engine.states import PILOT_LIVE
@@ -206,6 +206,62 @@ class PilotService(Casework, Tokenwork):
         facts = self._catalogue.facts(DatasetRef(name=dataset))
         return code_curve(facts, parse(base), codes, reporter or Quiet())
 
+    # -- deep checks -----------------------------------------------------------------------
+
+    def deep_spec(
+        self, dataset: str, tokenizers: Sequence[str], accepted: Sequence[str] = ()
+    ) -> PilotSpec:
+        """The small pilot that a deep check is: `estimate` prices it, `submit` starts it.
+
+        All deep checks of one version of a dataset see as many images, so that they compare.
+        """
+        ref = DatasetRef(name=dataset, version=self.dataset(dataset).version)
+        key = f"deep:{self._catalogue.facts(ref).identity}"
+        images = self._store.get_value(key)
+        if images is None:
+            images = deep.images_in_time(self._pretrain_seconds)
+            self._store.set_value(key, images)
+        return deep.spec_of(ref, tokenizers, images, accepted)
+
+    def deep_check(
+        self, dataset: str, tokenizers: Sequence[str], reporter: Reporter | None = None
+    ) -> deep.DeepView:
+        """Run one to its end beside other pilots, or wait for the same one that is on its way. It
+        goes on without us, unless the reporter stops it."""
+        told, wanted = reporter or Quiet(), self.deep_spec(dataset, tokenizers)
+        pilot = self._same(wanted) or self.submit(wanted, start=False)
+        if self.pilot(pilot).card.status in PILOT_LIVE:
+            self.start()
+        while (card := self.pilot(pilot).card).status in PILOT_LIVE:
+            told.progress(round(100 * card.progress.share), 100)
+            try:
+                told.check()
+            except Cancelled:
+                self.cancel(pilot)
+                raise
+            time.sleep(POLL_SECONDS)
+        return self.deep_view(pilot)
+
+    def known_deep(self, dataset: str) -> deep.DeepView | None:
+        """The newest deep check of the newest version of a dataset."""
+        wanted = self.deep_spec(dataset, ())
+        found = self._store.pilots(search=wanted.name).rows
+        mine = [p.id for p in found if p.spec["pretrain"] == wanted.pretrain
+                and p.spec["dataset"] == wanted.dataset.model_dump(mode="json")]  # fmt: skip
+        return self.deep_view(mine[0]) if mine else None
+
+    def deep_view(self, pilot_id: str) -> deep.DeepView:
+        """What a deep check has found so far."""
+        card, spec = self.pilot(pilot_id).card, self.clone(pilot_id)
+        return deep.DeepView(
+            pilot=pilot_id,
+            status=card.status,
+            progress=card.progress,
+            images_seen=spec.resolved.pretrain.images_seen,
+            labels=deep.LABELS,
+            arms=deep.measured(self._finished(pilot_id)),
+        )
+
     # -- pilots ----------------------------------------------------------------------------
 
     def estimate(self, spec: PilotSpec) -> EstimateView:
@@ -251,11 +307,9 @@ class PilotService(Casework, Tokenwork):
         """The tour pilot: the one that is there already, or a new one."""
         with as_file(files("jobs") / "tour.yaml") as path:
             spec = load_spec(path)
-        wanted = spec.model_dump(mode="json")
-        for pilot in self._store.pilots(search=spec.name).rows:
-            if pilot.spec == wanted and pilot.status in (*PILOT_LIVE, "done"):
-                self.start()
-                return pilot.id
+        if pilot := self._same(spec):
+            self.start()
+            return pilot
         return self.submit(spec)
 
     def pilots(
@@ -492,6 +546,14 @@ class PilotService(Casework, Tokenwork):
         from jobs.roi.changes import case_hash  # noqa: PLC0415 - start-up time
 
         return case_hash(parse_case(spec.case))
+
+    def _same(self, spec: PilotSpec) -> str | None:
+        """The pilot of an equal spec that is done or on its way."""
+        wanted = spec.model_dump(mode="json")
+        for pilot in self._store.pilots(search=spec.name).rows:
+            if pilot.spec == wanted and pilot.status in (*PILOT_LIVE, "done"):
+                return pilot.id
+        return None
 
     def _plan(self, spec: PilotSpec) -> Plan:
         """The checked plan: what could only fail later is refused now."""

@@ -96,7 +96,7 @@ def run(spec: Spec, accept: Accepted = None, home: Home = None, as_json: Json = 
     pilot = service.submit(_spec(spec, accept), start=False)
     say(f"Pilot {pilot}")
     try:
-        service.drive(pilot, on_change=_Ticker())
+        service.drive(pilot, on_change=Ticker())
     except KeyboardInterrupt:
         service.cancel(pilot)
         service.drive(pilot)
@@ -117,7 +117,7 @@ def _spec(path: Path, accepted: list[str] | None) -> "PilotSpec":
 @command
 def watch(pilot: Id, home: Home = None, as_json: Json = False) -> None:
     """Follow a running pilot until it ends. Ctrl-C stops watching, not the pilot."""
-    service, ticker = open_service(home), _Ticker()
+    service, ticker = open_service(home), Ticker()
     if service.pilot(pilot).card.status not in ENDED:
         service.start()  # whoever led it may be gone
     while (view := service.pilot(pilot)).card.status not in ENDED:
@@ -314,7 +314,7 @@ def _error(error: Any) -> str:
     return error["message"] if error else ""
 
 
-class _Ticker:
+class Ticker:
     """Says what changed: a stage that began or ended."""
 
     def __init__(self) -> None:

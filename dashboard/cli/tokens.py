@@ -7,15 +7,30 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dashboard.advice import advice, advice_text
-from dashboard.cli.common import Home, Json, command, emit, open_service, say, table
+from dashboard.cli.common import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    Home,
+    Json,
+    command,
+    emit,
+    open_service,
+    say,
+    table,
+)
+from dashboard.cli.pilots import Accepted, Ticker
 from dashboard.cli.progress import TerminalReporter
+from dashboard.numbers import interval, number
 from dashboard.text import Viewer
 from digpt.errors import UserError
 
 if TYPE_CHECKING:  # torch: seconds
     from digpt.tokenizers.code_curve import CodeCurve
+    from jobs.deep import DeepView
+    from jobs.views import EstimateView, Range
 
-app = typer.Typer(help="Tokenizers: list, check, codes.", no_args_is_help=True)
+app = typer.Typer(help="Tokenizers: list, check, deep, codes.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -49,10 +64,9 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Token quality on a sample of the dataset, before any pretraining."""
-    names = [n.strip() for n in tokenizers.split(",") if n.strip()]
-    if not names:
-        raise UserError('Name at least one tokenizer, e.g. "pixels,filters".', field="tokenizers")
-    found = open_service(home).check_tokens(dataset, names, TerminalReporter("checking"))
+    found = open_service(home).check_tokens(
+        dataset, _names(tokenizers), TerminalReporter("checking")
+    )
     if as_json:
         emit(
             {
@@ -80,6 +94,79 @@ def check(
     me = Viewer("en")
     say(advice_text(found, me).replace("**", ""))
     say(me.text("tokens.trust"))
+
+
+def _names(text: str) -> list[str]:
+    names = [n.strip() for n in text.split(",") if n.strip()]
+    if not names:
+        raise UserError('Name at least one tokenizer, e.g. "pixels,filters".', field="tokenizers")
+    return names
+
+
+@app.command("deep")
+@command
+def deep(
+    dataset: Annotated[str, typer.Option(help="Name of the dataset.")],
+    tokenizers: Annotated[str, typer.Option(help="Comma-separated names.")],
+    price: Annotated[bool, typer.Option("--price", help="Say what it takes, run nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it starts.")] = False,
+    accept: Accepted = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Pretrain about a minute with each tokenizer, then probe: a small pilot. Ctrl-C cancels it."""
+    service = open_service(home)
+    spec = service.deep_spec(dataset, _names(tokenizers), accept or ())
+    estimate = service.estimate(spec)
+    if price:
+        emit(estimate) if as_json else print(_price(estimate))
+        return
+    say(_price(estimate))
+    if not yes and estimate.device_seconds.likely:
+        typer.confirm("Start?", abort=True, err=True)
+    pilot = service.submit(spec, start=False)
+    try:
+        service.drive(pilot, on_change=Ticker())
+    except KeyboardInterrupt:
+        service.cancel(pilot)
+        service.drive(pilot)
+    found = service.deep_view(pilot)
+    emit(found) if as_json else _show_deep(found)
+    code = {"done": DONE, "cancelled": INTERRUPTED}.get(found.status, FAILED)
+    raise typer.Exit(code)
+
+
+def _price(found: "EstimateView") -> str:
+    time, money = (
+        _span(value, kind, found.currency)
+        for value, kind in ((found.wall_seconds, "duration"), (found.money, "money"))
+    )
+    return f"Deep check: {time}, {money} (80% ranges, from {found.basis})"
+
+
+def _show_deep(found: "DeepView") -> None:
+    rows = [
+        (
+            arm.tokenizer or "scratch",
+            _span(arm.accuracy, "accuracy"),
+            _span(arm.over_scratch, "points"),
+            _span(arm.over_random, "points"),
+        )
+        for arm in found.arms
+    ]
+    probe = f"probe, {found.labels} labels per class"
+    table(("tokenizer", probe, "minus scratch, points", "minus random, points"), rows)
+    say(Viewer("en").text("tokens.deep.trust"))
+
+
+def _span(value: "Range | None", kind: str, currency: str = "") -> str:
+    """A figure with its interval; a dash where there is none."""
+    if value is None:
+        return "–"
+    likely = number(value.likely, kind, currency=currency)
+    if value.low is None or value.high is None or value.low == value.high:
+        return likely
+    return f"{likely} ({interval(value.low, value.high, kind, currency=currency)})"
 
 
 def _range(measure: Mapping[str, float | None], digits: int) -> str:

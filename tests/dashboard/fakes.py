@@ -20,7 +20,7 @@ from digpt.data.difference import Difference
 from digpt.data.health import Finding, Health
 from digpt.errors import UserError
 from digpt.recipe import PRESETS
-from jobs import governance
+from jobs import deep, governance
 from jobs.computing import ComputeView, Wish, compute_view
 from jobs.deciding import DecisionView, decision_views, parse_actual, record
 from jobs.money.estimate import Calibration
@@ -32,7 +32,7 @@ from jobs.roi.evaluate import CaseResult, evaluate_case
 from jobs.roi.evidence import ArmEvidence
 from jobs.roi.schema import Case
 from jobs.roi.templates import case_template
-from jobs.spec import PilotSpec, to_yaml
+from jobs.spec import DatasetRef, PilotSpec, to_yaml
 from jobs.store.records import (
     ActualRecord,
     ArmRecord,
@@ -285,6 +285,24 @@ def _stage(kind: str, of: tuple[str, ...], label: str, state: str) -> StageView:
     )
 
 
+def deep_view() -> deep.DeepView:
+    over = Range(likely=0.12, low=0.05, high=0.19)
+    return deep.DeepView(
+        pilot="p1",
+        status="done",
+        progress=Progress(share=1.0, stages_done=9, stages_reused=0, stages_failed=0,
+                          stages_total=9, eta_seconds=None),
+        images_seen=20_000,
+        labels=20,
+        arms=tuple(
+            deep.DeepArm(tokenizer=name, accuracy=Range(likely=value, low=value - 0.04,
+                         high=value + 0.04), over_scratch=over if name else None,
+                         over_random=over if name == "filters" else None)
+            for name, value in ((None, 0.31), ("random", 0.43), ("filters", 0.55))
+        ),
+    )  # fmt: skip
+
+
 def estimate() -> EstimateView:
     kinds = (
         ("prepare", 1, 1, 0, 0),
@@ -414,6 +432,7 @@ class FakeService:
         self._evidence = evidence()
         self.healths: dict[str, Health] = {}
         self.tokens_known = False
+        self.deep_known = False
         self.sets = [dataset(), dataset("digits", images=1797, classes=tuple("0123456789"))]
 
     def known_tokens(self, dataset: str, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -424,6 +443,18 @@ class FakeService:
     ) -> list[dict[str, Any]]:
         self.tokens_known = True
         return self.known_tokens(dataset, names)
+
+    def deep_spec(self, dataset: str, tokenizers: Sequence[str]) -> PilotSpec:
+        return deep.spec_of(DatasetRef(name=dataset), tokenizers, 20_000)
+
+    def known_deep(self, dataset: str) -> deep.DeepView | None:
+        return deep_view() if self.deep_known else None
+
+    def deep_check(
+        self, dataset: str, tokenizers: Sequence[str], reporter: Any = None
+    ) -> deep.DeepView:
+        self.deep_known = True
+        return deep_view()
 
     def datasets(self) -> list[DatasetView]:
         return self.sets

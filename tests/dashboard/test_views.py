@@ -49,6 +49,7 @@ from dashboard.pages.runs.loss import loss_rows
 from dashboard.pages.runs.page import drawn_again
 from dashboard.pages.runs.stages import cell
 from dashboard.pages.runs.view import stage_lines
+from dashboard.pages.tokens.deep import deep_card, offer
 from dashboard.pages.tokens.parts import cards as token_cards
 from dashboard.pages.tokens.view import head as tokens_head
 from dashboard.pages.tokens.view import named as named_tokenizers
@@ -504,6 +505,17 @@ class TestTokens:
         assert "&lt;i&gt;dent" in made
         assert "&lt;b&gt;B" in made
         assert any(n in tokens_head(shown, me) for n in shown.names)
+
+    @pytest.mark.parametrize("me", [EN, JA])
+    def test_a_deep_check_is_priced_before_it_runs_and_says_how_far_to_trust_it(self, service, me):
+        before = tokens.view(service, "surfaces")
+        assert me.number(before.price.money.likely, "money", "USD") in offer(before, me)
+        assert deep_card(before, me) == ""
+        service.deep_check("surfaces", ["filters"])
+        made = deep_card(tokens.view(service, "surfaces"), me)
+        assert me.text("tokens.deep.trust") in made
+        assert me.text("tokens.deep.none") in made
+        assert 'href="/runs?pilot=p1"' in made
 
     def test_names_come_apart_at_commas(self):
         assert named_tokenizers(" filters, codebook:8(filters) ,") == [

@@ -8,6 +8,7 @@ import gradio as gr
 from dashboard.html import NOTHING, page_head
 from dashboard.pages.background import Errand
 from dashboard.pages.shell import PRIVATE, QUIET, page_html, viewer
+from dashboard.pages.tokens.deep import deep_card, offer
 from dashboard.pages.tokens.parts import cards
 from dashboard.pages.tokens.view import FIRST, head, named, view
 from dashboard.text import Viewer
@@ -31,6 +32,7 @@ class _Page:
     def __init__(self, service: "PilotService", me: Viewer) -> None:
         self.service, self.me = service, me
         self.errand = Errand("tokens", "tokens.checking", me, again=True)
+        self.deep_errand = Errand("tokens", "tokens.deep.checking", me, again=True)
         self.top = page_html(page_head(me.text("nav.tokens"), me.text("tokens.title"), NOTHING))
         with gr.Column(elem_classes="d-card"):
             self.dataset = gr.Dropdown([], label=me.text("tokens.dataset"), elem_id="tokens-data")
@@ -44,23 +46,31 @@ class _Page:
                 self.stop = gr.Button(
                     me.text("tokens.stop"), size="sm", visible=False, elem_id="tokens-stop"
                 )
+                self.deep = gr.Button(me.text("tokens.deep"), size="sm", elem_id="tokens-deep")
+                self.deep_stop = gr.Button(
+                    me.text("tokens.stop"), size="sm", visible=False, elem_id="tokens-deep-stop"
+                )
+            self.price = page_html()
             self.progress = page_html(elem_id="tokens-progress")
+            self.deep_progress = page_html(elem_id="tokens-deep-progress")
+        self.deep_card = page_html(elem_id="tokens-deep-card")
         self.cards = page_html(elem_id="tokens-cards")
 
     def connect(self, demo: gr.Blocks) -> None:
         """Wire all events."""
-        shown = [self.top, self.dataset, self.cards]
-        demo.load(self.load, [self.dataset, self.names], shown, **QUIET)
-        chosen = self.dataset.input(self.draw, [self.dataset, self.names], shown, **QUIET)
+        asked = [self.dataset, self.names]
+        shown = [self.top, self.dataset, self.price, self.deep_card, self.cards]
+        demo.load(self.load, asked, shown, **QUIET)
+        chosen = self.dataset.input(self.draw, asked, shown, **QUIET)
         chosen.then(None, self.dataset, None, js=_KEEP_ADDRESS, **PRIVATE)
-        ended = self.check.click(
-            self.examine,
-            [self.dataset, self.names],
-            [self.progress, self.check, self.stop],
-            **QUIET,
-        )
-        ended.then(self.draw, [self.dataset, self.names], shown, **QUIET)
-        self.stop.click(self.errand.stop, None, None, queue=False, **QUIET)
+        self.names.blur(self.draw, asked, shown, **QUIET)  # another price
+        for button, stop, progress, work, errand in (
+            (self.check, self.stop, self.progress, self.examine, self.errand),
+            (self.deep, self.deep_stop, self.deep_progress, self.pretrain, self.deep_errand),
+        ):
+            ended = button.click(work, asked, [progress, button, stop], **QUIET)
+            ended.then(self.draw, asked, shown, **QUIET)
+            stop.click(errand.stop, None, None, queue=False, **QUIET)
 
     def load(self, chosen: str | None, names: str, request: gr.Request) -> list[Any]:
         return self.draw(chosen or request.query_params.get("dataset", ""), names, request)
@@ -73,11 +83,18 @@ class _Page:
         except UserError:  # a name that the field explains when it is checked
             shown = view(self.service, dataset or "")
         choices = gr.update(choices=[d.name for d in shown.datasets], value=shown.chosen)
-        return [head(shown, me), choices, cards(shown, me)]
+        return [head(shown, me), choices, offer(shown, me), deep_card(shown, me), cards(shown, me)]
 
     def examine(self, dataset: str, names: str, request: gr.Request) -> Iterator[list[Any]]:
         """Check the tokens, saying how far it is; stops when asked."""
         wanted = named(names) or list(FIRST)
         yield from self.errand.run(
             lambda reporter: self.service.check_tokens(dataset, wanted, reporter), request
+        )
+
+    def pretrain(self, dataset: str, names: str, request: gr.Request) -> Iterator[list[Any]]:
+        """A deep check; it goes on when the page is left, and is cancelled when asked."""
+        wanted = named(names) or list(FIRST)
+        yield from self.deep_errand.run(
+            lambda reporter: self.service.deep_check(dataset, wanted, reporter), request
         )

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from dashboard.advice import advice_text
 from dashboard.html import Html, page_head, rich
 from dashboard.text import Viewer
+from digpt.errors import UserError
 
 if TYPE_CHECKING:
+    from jobs.deep import DeepView
     from jobs.service import PilotService
-    from jobs.views import DatasetView
+    from jobs.views import DatasetView, EstimateView
 
 FIRST = ("filters", "pixels", "random", "codebook:128(filters)")  # quick ones that need nothing
 
@@ -23,6 +25,8 @@ class View:
     chosen: str
     names: tuple[str, ...]
     found: Sequence[Mapping[str, Any]]  # as `check_tokens` gives them
+    deep: "DeepView | None"
+    price: "EstimateView | None"  # of a deep check; None where these tokenizers cannot have one
 
 
 def view(service: "PilotService", dataset: str = "", names: Sequence[str] = ()) -> View:
@@ -31,7 +35,15 @@ def view(service: "PilotService", dataset: str = "", names: Sequence[str] = ()) 
     added = [d for d in datasets if not d.builtin]
     chosen = ([d for d in datasets if d.name == dataset] or added[-1:] or list(datasets))[0].name
     wanted = tuple(names) or FIRST
-    return View(datasets, chosen, wanted, service.known_tokens(chosen, wanted))
+    found, deep = service.known_tokens(chosen, wanted), service.known_deep(chosen)
+    return View(datasets, chosen, wanted, found, deep, _price(service, chosen, wanted))
+
+
+def _price(service: "PilotService", dataset: str, names: Sequence[str]) -> "EstimateView | None":
+    try:
+        return service.estimate(service.deep_spec(dataset, names))
+    except UserError:  # weights that are not here, a split without labels: said when it is started
+        return None
 
 
 def named(text: str) -> list[str]:

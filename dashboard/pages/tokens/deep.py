@@ -1,0 +1,74 @@
+"""The deep check on the page: what it would take, how far it is, what it has found."""
+
+from dashboard.html import NOTHING, Html, card_head, h, join, note, table
+from dashboard.names import short_tokenizer
+from dashboard.pages.shell import link
+from dashboard.pages.tokens.view import View
+from dashboard.text import Viewer
+from jobs.views import Range
+
+
+def offer(shown: View, me: Viewer) -> Html:
+    """What a deep check of the named tokenizers would take."""
+    price = shown.price
+    if price is None:
+        return NOTHING
+    if not price.device_seconds.likely:
+        said = me.text("tokens.deep.kept")
+    else:
+        time, money = price.wall_seconds, price.money
+        said = me.text(
+            "tokens.deep.offer",
+            time=me.number(time.likely, "duration"),
+            times=_ends(time, "duration", me),
+            money=me.number(money.likely, "money", price.currency),
+            moneys=_ends(money, "money", me, price.currency),
+        )
+    return h('<p class="d-note" id="tokens-deep-price">{s}</p>', s=said)
+
+
+def deep_card(shown: View, me: Viewer) -> Html:
+    """What the newest deep check has found so far."""
+    deep = shown.deep
+    if deep is None:
+        return NOTHING
+    heads = [me.text("tokens.col.name"), *(
+        me.text(f"tokens.deep.col.{c}") for c in ("accuracy", "scratch", "random"))]  # fmt: skip
+    rows = [
+        [
+            short_tokenizer(arm.tokenizer, me) if arm.tokenizer else me.text("tokens.deep.none"),
+            _ranged(arm.accuracy, "accuracy", me),
+            _ranged(arm.over_scratch, "points", me),
+            _ranged(arm.over_random, "points", me),
+        ]
+        for arm in deep.arms
+    ]
+    caption = me.text(
+        "tokens.deep.caption", images=me.number(deep.images_seen, "count"), labels=deep.labels
+    )
+    status = NOTHING if deep.status == "done" else note(me.text(f"tokens.deep.is.{deep.status}"))
+    follow = h('<p><a href="{u}">{t}</a></p>', u=link("runs", deep.pilot),
+               t=me.text("tokens.deep.follow"))  # fmt: skip
+    body = [
+        card_head(me.text("tokens.deep.title"), caption, me),
+        status,
+        h('<div id="tokens-deep-table">{t}</div>', t=table(heads, rows, numeric=(1, 2, 3)))
+        if rows
+        else NOTHING,
+        note(me.text("tokens.deep.trust"), "more", "tokens-deep-trust") if rows else NOTHING,
+        follow,
+    ]
+    return h('<section class="d-card d-stack d-token-part">{b}</section>', b=join(body))
+
+
+def _ranged(value: Range | None, kind: str, me: Viewer) -> Html:
+    if value is None:
+        return h("–")
+    return h('{v} <span class="d-note">({e})</span>', v=me.number(value.likely, kind),
+             e=_ends(value, kind, me))  # fmt: skip
+
+
+def _ends(value: Range, kind: str, me: Viewer, currency: str = "") -> str:
+    low = value.likely if value.low is None else value.low
+    high = value.likely if value.high is None else value.high
+    return me.interval(low, high, kind, currency) if currency else me.interval(low, high, kind)
