@@ -20,6 +20,7 @@ def test_the_controls_are_always_there_and_nobody_twice():
     assert spec.resolved.transfer.protocols == ("probe",)
 
 
+@pytest.mark.slow  # estimates and resamples three times
 def test_it_is_priced_before_it_runs_and_found_again_afterwards(
     service: PilotService, monkeypatch: pytest.MonkeyPatch
 ):
