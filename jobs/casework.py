@@ -1,28 +1,33 @@
 """Cases, scenarios, decisions and the compute side: the money part of the service."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from digpt.errors import UserError
 from digpt.reporter import Quiet
 from jobs import reading
+from jobs.engine.states import PILOT_LIVE
 from jobs.home import Home
 from jobs.spec import load_spec
 from jobs.store.records import PilotRecord, PilotStage
 from jobs.views import Provenance, RateUsed
 
 if TYPE_CHECKING:
+    from jobs.compare import ArmResults
     from jobs.computing import ComputeView, Wish
     from jobs.deciding import DecisionView
+    from jobs.evidence import Read
     from jobs.roi.case import Case
     from jobs.roi.changes import Change
     from jobs.roi.evaluate import CaseResult
-    from jobs.roi.evidence import ArmEvidence
+    from jobs.roi.headline import Headline
+    from jobs.store.records import ArmRecord
 
 MAX_DECISIONS = 500  # of one pilot
 MAX_SCENARIO_NAME = 60
 MONEY_DIGITS = 6  # of an amount in another currency
+MOST_CASES = 8  # of one pilot whose whole results are kept; each holds every arm's draws
 
 
 class Casework(Home):
@@ -31,22 +36,55 @@ class Casework(Home):
     def roi(self, pilot_id: str, case: "Case") -> "CaseResult":
         """The business case over every arm of the pilot."""
         from jobs.evidence import decide  # noqa: PLC0415 - torch
+
+        results = self._results(pilot_id)
+        key = case.model_dump_json()
+        if key not in results.known:
+            given = self._given(results, case)
+            results.keep(key, decide(*given, results.read))
+        return results.known[key]
+
+    def headline(self, pilot_id: str, case: "Case") -> "Headline | None":
+        """The first figures of `roi`, in a fraction of its time; None where no arm has any."""
+        from jobs.evidence import first_look  # noqa: PLC0415 - torch
+
+        results = self._results(pilot_id)
+        return first_look(*self._given(results, case), results.read)
+
+    def _given(
+        self, results: "_Results", case: "Case"
+    ) -> "tuple[Case, list[ArmRecord], list[ArmResults], dict[str, float]]":
+        """The case in one currency at its stage, and what every arm did and cost."""
         from jobs.roi.case import converted  # noqa: PLC0415 - start-up time
         from jobs.roi.stages import at_stage  # noqa: PLC0415 - start-up time
 
         case = at_stage(case)
-        record, arms = self._store.pilot(pilot_id), self._store.arms(pilot_id)
-        stages = self._store.stages(pilot_id)
         spent = {
-            a.name: self._prices.convert(
-                reading.arm_costs(a.name, stages, self._tariff)["money_now"],
-                record.currency,
-                case.currency,
-            )
-            for a in arms
+            name: self._prices.convert(money, results.currency, case.currency)
+            for name, money in results.money.items()
         }
-        finished = self._finished(pilot_id)
-        return decide(converted(case, self._prices), arms, finished, spent, self._read)
+        return converted(case, self._prices), results.arms, results.finished, spent
+
+    def _results(self, pilot_id: str) -> "_Results":
+        """What a pilot found, read once as long as it does not run again."""
+        record = self._store.pilot(pilot_id)
+        state = (record.status, record.ended_at)
+        kept = self._read.get(pilot_id)
+        if kept is None or kept.state != state or record.status in PILOT_LIVE:
+            arms, stages = self._store.arms(pilot_id), self._store.stages(pilot_id)
+            kept = _Results(
+                state=state,
+                currency=record.currency,
+                arms=arms,
+                finished=self._finished(pilot_id),
+                money={
+                    a.name: reading.arm_costs(a.name, stages, self._tariff)["money_now"]
+                    for a in arms
+                },
+                read=kept.read if kept else {},
+            )
+            self._read[pilot_id] = kept
+        return kept
 
     def case_template(self, pilot_id: str, name: str, currency: str = "") -> "Case":
         """A template for a kind of use, with the pilot's good classes, in a currency."""
@@ -237,8 +275,8 @@ class Casework(Home):
         return example_case(good, self.currency, self._prices)
 
     @cached_property
-    def _read(self) -> "dict[object, list[ArmEvidence]]":
-        """Scores that were read before: a case that is typed asks for the same again and again."""
+    def _read(self) -> "dict[str, _Results]":
+        """What pilots found: a case that is typed asks for the same again and again."""
         return {}
 
     def _latencies(
@@ -282,6 +320,24 @@ class Casework(Home):
             "arm": result.chosen_arm,
             "reasons": [{"code": r.code, "facts": dict(r.facts)} for r in result.reasons],
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Results:
+    """What a pilot found and spent, with the results of the cases tried on it last."""
+
+    state: tuple[str, float | None]
+    currency: str
+    arms: "list[ArmRecord]"
+    finished: "list[ArmResults]"
+    money: dict[str, float]  # by arm, in `currency`
+    read: "Read"
+    known: "dict[str, CaseResult]" = field(default_factory=dict)
+
+    def keep(self, case: str, result: "CaseResult") -> None:
+        self.known[case] = result
+        if len(self.known) > MOST_CASES:
+            self.known.pop(next(iter(self.known)), None)
 
 
 def _scenario_name(name: str) -> str:

@@ -1,6 +1,8 @@
 """From predictions to a business case: scores of every arm, and an example case to start from."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from jobs.compare import ArmResults, budget_order
 from jobs.money.pricing import PriceTable
 from jobs.roi import ArmEvidence, CaseResult, choose_evidence, evaluate_case
 from jobs.roi.case import in_currency, parse_case
+from jobs.roi.headline import Headline, headline
 from jobs.roi.schema import Case
 from jobs.store.records import ArmRecord
 
@@ -38,35 +41,63 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
+Read = dict[object, list[ArmEvidence]]  # what was read from folders of results: they never change
+
+
 def decide(
     case: Case,
     arms: Sequence[ArmRecord],
     finished: Sequence[ArmResults],
     spent: Mapping[str, float],
-    read: dict[object, list[ArmEvidence]] | None = None,
+    read: Read | None = None,
 ) -> CaseResult:
     """Every arm with the evidence that ROI.md section 1.0 names; unfinished arms without any.
 
-    `read` keeps what was read from the folders of results, which never change, for the next case.
+    `read` keeps what was read for the next case.
     """
-    read = {} if read is None else read
+    case, chosen = _judged(case, arms, finished, spent, {} if read is None else read)
+    return evaluate_case(case, chosen, draws=DRAWS)
+
+
+def first_look(
+    case: Case,
+    arms: Sequence[ArmRecord],
+    finished: Sequence[ArmResults],
+    spent: Mapping[str, float],
+    read: Read,
+) -> Headline | None:
+    """The first figures of what `decide` says, in a fraction of the time; None without an arm."""
+    case, chosen = _judged(case, arms, finished, spent, read)
+    return headline(case, chosen, draws=DRAWS)
+
+
+def _judged(
+    case: Case,
+    arms: Sequence[ArmRecord],
+    finished: Sequence[ArmResults],
+    spent: Mapping[str, float],
+    read: Read,
+) -> tuple[Case, list[ArmEvidence]]:
+    """The case with its good classes, and the evidence that every arm is judged on."""
     if finished:
-        check_classes(case, load_prepared(finished[0].dataset).classes)
+        check_classes(case, _prepared(finished[0].dataset).classes)
     case = _with_good_classes(case, finished)
     by_name = {f.arm.name: f for f in finished}
-    chosen = []
+    candidates = []
     for arm in arms:
         found = by_name.get(arm.name)
-        candidates = _evidence(found, case, spent[arm.name], read) if found else []
-        if not candidates:
-            chosen.append(_without(arm, spent[arm.name]))
-        chosen += candidates
-    return evaluate_case(case, choose_evidence(case, chosen), draws=DRAWS)
+        own = _evidence(found, case, spent[arm.name], read) if found else []
+        candidates += own or [_without(arm, spent[arm.name])]
+    return case, choose_evidence(case, candidates)
 
 
-def _evidence(
-    found: ArmResults, case: Case, spent: float, read: dict[object, list[ArmEvidence]]
-) -> list[ArmEvidence]:
+@lru_cache(maxsize=8)
+def _prepared(folder: Path) -> ImageDataset:
+    """A prepared dataset, read once: a case that is typed asks for the same again and again."""
+    return load_prepared(folder)
+
+
+def _evidence(found: ArmResults, case: Case, spent: float, read: Read) -> list[ArmEvidence]:
     """`evidence`, read once for all cases that ask the same of the folders."""
     column = case.failure.lead_time_column if case.failure else None
     folders = (found.dataset, *sorted(found.predictions.items()))
@@ -83,7 +114,7 @@ def evidence(found: ArmResults, case: Case, spent: float) -> list[ArmEvidence]:
 
     A score is 1 - p(good), or the sum of the positives' probabilities where the case names them.
     """
-    data = load_prepared(found.dataset)
+    data = _prepared(found.dataset)
     positive = positive_classes(data, case)
     if not positive:
         return []
@@ -91,6 +122,7 @@ def evidence(found: ArmResults, case: Case, spent: float) -> list[ArmEvidence]:
     is_positive = np.isin(data.labels, [data.classes.index(c) for c in positive])
     val_cells, test_cells = found.cells("val"), found.cells("test")
     names = np.array(data.classes)
+    slices = {name: column[test] for name, column in data.attributes.items()}
     lead_time = data.attributes.get(case.failure.lead_time_column) if case.failure else None
     return [
         ArmEvidence(
@@ -109,7 +141,7 @@ def evidence(found: ArmResults, case: Case, spent: float) -> list[ArmEvidence]:
             val_class=names[data.labels[val]],
             val_lead_time=None if lead_time is None else lead_time[val],
             test_lead_time=None if lead_time is None else lead_time[test],
-            slices={name: column[test] for name, column in data.attributes.items()},
+            slices=slices,
             classes=data.classes,
             val_probabilities=_flat(val_cells[protocol, budget]),
             test_probabilities=_flat(test_cells[protocol, budget]),
@@ -162,7 +194,7 @@ def _with_good_classes(case: Case, finished: Sequence[ArmResults]) -> Case:
     """A case that names no class takes the dataset's own good ones."""
     if case.good_classes or case.named_defects or not finished:
         return case
-    good = load_prepared(finished[0].dataset).good_classes
+    good = _prepared(finished[0].dataset).good_classes
     return case.model_copy(update={"good_classes": good})
 
 

@@ -80,9 +80,7 @@
     const numbers = boxes.map((box) => (box.value === "" ? null : Number(box.value)));
     return numbers.length > 1 ? numbers : numbers[0];
   };
-  const sendCase = () => {
-    const hidden = document.querySelector("#roi-values textarea, #roi-values input");
-    if (!hidden) return;
+  const caseText = () => {
     const values = {};
     for (const field of document.querySelectorAll(".d-case [data-field]")) {
       if (field.querySelector("input[data-end]")) values[field.dataset.field] = entered(field);
@@ -91,22 +89,83 @@
     if (stage) values.stage = stage.value;
     const good = [...document.querySelectorAll("input[data-good]")];
     if (good.length) values.good_classes = good.filter((box) => box.checked).map((box) => box.name);
-    const text = JSON.stringify(values);
+    return JSON.stringify(values);
+  };
+  const sendCase = () => {
+    clearTimeout(resting);
+    const hidden = document.querySelector("#roi-values textarea, #roi-values input");
+    if (!hidden) return;
+    const text = caseText();
     if (hidden.value === text) return;
     hidden.value = text;
     hidden.dispatchEvent(new Event("input", { bubbles: true }));
   };
+  // The figures come at once, by an address of their own; the whole page follows at rest.
+  let asking = false, again = false;
+  const showFigures = async () => {
+    if (asking) { again = true; return; }
+    const { case: base, pilot } = document.querySelector("[data-case]").dataset;
+    asking = true;
+    try {
+      const body = JSON.stringify({ pilot, case: base, values: caseText() });
+      const headers = { "content-type": "application/json" };
+      const answer = await fetch("/roi/figures", { method: "POST", headers, body });
+      if (answer.ok) put(await answer.text());
+    } finally {
+      asking = false;
+      if (again) { again = false; showFigures(); }
+    }
+  };
+  const put = (html) => {
+    const fresh = document.createElement("template");
+    fresh.innerHTML = html;
+    for (const part of fresh.content.querySelectorAll("[id]")) {
+      document.getElementById(part.id)?.replaceChildren(...part.childNodes);
+    }
+  };
+  // A slider scales what stood in its field's boxes, from a fifth to five times as much.
+  const slide = (slider) => {
+    const boxes = [...slider.closest("[data-field]").querySelectorAll("input[data-end]")];
+    const from = boxes.map((box) => (box.dataset.from ??= box.value));
+    const largest = Math.max(...from.map(Number));
+    const most = slider.dataset.most ? Number(slider.dataset.most) / largest : Infinity;
+    const factor = Math.min(5 ** (slider.value / 100), Math.max(most, 1));
+    boxes.forEach((box, n) => {
+      const still = from[n] === "" || Number(slider.value) === 0;
+      box.value = still ? from[n] : Number((from[n] * factor).toPrecision(3));
+    });
+    slider.setAttribute("aria-valuetext", boxes.find((box) => box.dataset.end === "likely").value);
+  };
+  const recentre = (field) => {
+    for (const box of field.querySelectorAll("input[data-end]")) delete box.dataset.from;
+    const slider = field.querySelector("[data-slide]");
+    if (slider) slider.value = 0;
+  };
   const SETTLE = 40; // milliseconds without another key
-  let settled;
+  const PACE = 60; // milliseconds between two positions of a slider
+  const REST = 300; // milliseconds without another change, after which the whole page follows
+  let settled, resting, shownAt = 0;
+  const figuresIn = (wait) => {
+    clearTimeout(settled);
+    settled = setTimeout(() => { shownAt = performance.now(); showFigures(); }, wait);
+    clearTimeout(resting);
+    resting = setTimeout(sendCase, REST);
+  };
   document.addEventListener("input", (event) => {
     if (!event.target.closest?.(".d-case")) return;
-    clearTimeout(settled);
-    settled = setTimeout(sendCase, SETTLE);
+    if (event.target.matches("[data-slide]")) {
+      slide(event.target);
+      figuresIn(Math.max(shownAt + PACE - performance.now(), 0));
+      return;
+    }
+    if (event.target.matches("[data-end]")) recentre(event.target.closest("[data-field]"));
+    figuresIn(SETTLE);
   });
   document.addEventListener("change", (event) => {
-    if (!event.target.closest?.(".d-case")) return;
-    clearTimeout(settled);
-    sendCase();
+    if (event.target.closest?.(".d-case") && !event.target.matches("[data-slide]")) sendCase();
+  });
+  document.addEventListener("focusout", (event) => {
+    if (event.target.matches?.(".d-case [data-slide]")) sendCase();
   });
 
   document.addEventListener("click", (event) => {

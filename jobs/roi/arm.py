@@ -224,9 +224,9 @@ def figures_of(m: Measured, gain: Increment, base: Measured | None) -> Figures:
         n_seeds=len(m.evidence.test_scores),
         cuts=m.behaviour.cuts,
         miss_rate=float(e.miss_rate),
-        miss_rate_interval=_interval(m.drawn_rates.miss_rate),
+        miss_rate_interval=interval(m.drawn_rates.miss_rate),
         false_alarm_rate=float(e.false_alarm_rate),
-        false_alarm_rate_interval=_interval(m.drawn_rates.false_alarm_rate),
+        false_alarm_rate_interval=interval(m.drawn_rates.false_alarm_rate),
         review_share=float(e.review_share),
         precision=m.precision,
         cost_per_item=model - inference,
@@ -234,8 +234,8 @@ def figures_of(m: Measured, gain: Increment, base: Measured | None) -> Figures:
         cost_model=model,
         gross_by_year=tuple(gross.tolist()),
         saving_by_year=tuple((gross - e.run_per_year).tolist()),
-        to_come=_view(e),
-        whole=_view(replace(e, one_off=e.one_off + m.evidence.pilot_cost_money)),
+        to_come=view_of(e),
+        whole=view_of(replace(e, one_off=e.one_off + m.evidence.pilot_cost_money)),
         npv=m.npv,
         npv_spread=risk.spread(m.npv_draws),
         npv_quantiles=tuple(np.quantile(m.npv_draws, np.linspace(0, 1, QUANTILES)).tolist()),
@@ -261,7 +261,8 @@ def figures_of(m: Measured, gain: Increment, base: Measured | None) -> Figures:
     )
 
 
-def _view(e: Economics) -> View:
+def view_of(e: Economics) -> View:
+    """The cash flow of one view of the project."""
     flows = cashflow.cash_flow(e)
     rate = float(e.discount_rate)
     return View(
@@ -277,7 +278,7 @@ def _view(e: Economics) -> View:
 def _ends(m: Measured) -> dict[str, tuple[float, float]]:
     """Low and high of every uncertain input; of the model's rates the bootstrap 5% and 95%."""
     ends = {name: (r.low, r.high) for name, r in m.world.inputs.ranges.items()}
-    return ends | {name: _interval(x) for name, x in m.rate_inputs().items()}
+    return ends | {name: interval(x) for name, x in m.rate_inputs().items()}
 
 
 def _levers(m: Measured) -> dict[str, Lever]:
@@ -359,7 +360,8 @@ def _evppi(m: Measured) -> dict[str, float]:
     return {name: min(risk.evpi(x.fit(m.npv_draws)), ceiling) for name, x in learned.items()}
 
 
-def _interval(draws: np.ndarray | float) -> tuple[float, float]:
+def interval(draws: np.ndarray | float) -> tuple[float, float]:
+    """5% and 95% of draws."""
     low, high = np.quantile(np.asarray(draws), [0.05, 0.95])
     return float(low), float(high)
 

@@ -65,13 +65,13 @@ def evaluate_case(
     """Figures and verdict of every arm and of the project; the same inputs give the same answer."""
     _check_names(arms)
     world = World(case, draws, seed)
-    blocked = _blocked(case)
-    reasons_against = {e.arm: blocked or unusable(e) for e in arms}
+    against_all = blocked(case)
+    reasons_against = {e.arm: against_all or unusable(e) for e in arms}
     failed = {name: reason for name, reason in reasons_against.items() if reason is not None}
     usable = [e for e in arms if e.arm not in failed]
     check_and_resample(world, [rung for e in usable for rung in (e, *e.ladder)])
     measured = {e.arm: measure(world, e) for e in usable}
-    gate = _gate(case)
+    gate = gate_of(case)
     figures = {name: m.gate_figures() for name, m in measured.items()}
     baseline = decision.find_baseline(figures)
     base = figures[baseline] if baseline is not None else None
@@ -88,17 +88,17 @@ def evaluate_case(
         shown = replace(shown, label_curve=curve, more_labels=steps)
         missed = minimum_missed(case, name, shown)
         results[name] = _result(evidence, verdict, [*reasons, *missed], shown)
-    return _project(world, results, measured, blocked, baseline)
+    return _project(world, results, measured, against_all, baseline)
 
 
 def _project(
     world: World,
     results: dict[str, ArmResult],
     measured: Mapping[str, Measured],
-    blocked: Reason | None,
+    against_all: Reason | None,
     baseline: str | None,
 ) -> CaseResult:
-    case, gate = world.case, _gate(world.case)
+    case, gate = world.case, gate_of(world.case)
     figures = {name: m.gate_figures() for name, m in measured.items()}
     npv_draws = np.stack([f.npv_draws for f in figures.values()]) if figures else None
     evppi = {} if npv_draws is None else _evppi(world, measured, npv_draws)
@@ -113,7 +113,7 @@ def _project(
         gate=gate,
     )
     if verdict is None:
-        reasons = [blocked] if blocked else decision.missing_inputs(gate) or reasons
+        reasons = [against_all] if against_all else decision.missing_inputs(gate) or reasons
     if repeated is not None and chosen is not None:
         reasons = [*reasons, _choice_reason(chosen, figures[chosen], repeated)]
     return CaseResult(
@@ -129,7 +129,7 @@ def _project(
         seed=world.seed,
         evppi=evppi,
         experiments=tuple(decision.by_worth(experiments)),
-        inputs=world.inputs.ranges if results and blocked is None else {},
+        inputs=world.inputs.ranges if results and against_all is None else {},
     )
 
 
@@ -208,13 +208,14 @@ def _check_names(arms: Sequence[ArmEvidence]) -> None:
         )
 
 
-def _blocked(case: Case) -> Reason | None:
+def blocked(case: Case) -> Reason | None:
     """What keeps the whole case from having figures."""
     has_classes = case.good_classes or case.positive_classes or isinstance(case.prevalence, dict)
     return None if has_classes else Reason("no-good-class")
 
 
-def _gate(case: Case) -> Gate:
+def gate_of(case: Case) -> Gate:
+    """The bars that the manager set."""
     cost, budget = case.next_stage_cost, case.stage_budget
     return Gate(
         None if cost is None else amount(cost),

@@ -5,6 +5,7 @@ Legend: S seeds, n test items.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from jobs.roi.rates import (
     choose_threshold,
     scored,
 )
+from jobs.roi.same import Same
 from jobs.roi.schema import Case
 
 
@@ -307,11 +309,37 @@ def items_of(setting: Setting, evidence: ArmEvidence, split: str) -> Items:
     return Items(rows, kind[rows], late[rows])
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What the scores by class of one seed hang on; compared without looking into the arrays."""
+
+    parts: tuple[Same[object], ...]
+    split: str
+    seed: int
+    shares: tuple[tuple[str, float], ...]
+    minimum_lead_time: float
+    evidence: ArmEvidence = field(compare=False)
+    setting: Setting = field(compare=False)
+
+
 def split_scores(evidence: ArmEvidence, split: str, seed: int, setting: Setting) -> Scored:
     """One seed's scores by class."""
-    items = items_of(setting, evidence, split)
-    scores = np.asarray((evidence.val_scores if split == "val" else evidence.test_scores)[seed])
-    scores = scores[items.rows]
+    e, total = evidence, sum(setting.classes.values())
+    if split == "val":
+        parts = (e.val_scores, e.val_positive, e.val_class, e.val_lead_time)
+    else:
+        parts = (e.test_scores, e.test_positive, e.test_class, e.test_lead_time)
+    shares = tuple((name, p / total) for name, p in setting.classes.items())
+    asked = tuple(Same(part) for part in parts)
+    return _by_class(_Asked(asked, split, seed, shares, setting.minimum_lead_time, e, setting))
+
+
+@lru_cache(maxsize=1000)  # ten arms, three protocols, five budgets and three seeds of a split
+def _by_class(asked: _Asked) -> Scored:
+    evidence, setting = asked.evidence, asked.setting
+    items = items_of(setting, evidence, asked.split)
+    of_split = evidence.val_scores if asked.split == "val" else evidence.test_scores
+    scores = np.asarray(of_split[asked.seed])[items.rows]
     by_class = [items.kind == k for k in range(len(setting.classes))]
     return scored(
         [scores[of & ~items.is_late] for of in by_class],

@@ -7,6 +7,7 @@ true weight.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ Number = float | np.ndarray
 TIED = 1e-9  # costs this close, relative to the largest possible cost, are equal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scored:
     """Sorted scores of one split: one array per defect class, with their `shares` (sum 1).
 
@@ -29,6 +30,12 @@ class Scored:
     shares: tuple[float, ...]
     negatives: np.ndarray
     late: tuple[int, ...] = ()  # empty: none
+
+    @cached_property
+    def at_candidates(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All thresholds worth trying (T,) with their miss and false-alarm rates; no cost in it."""
+        thresholds = candidates(self)
+        return thresholds, miss_rates(self, thresholds), false_alarm_rates(self, thresholds)
 
 
 def scored(
@@ -131,10 +138,8 @@ class Cut:
 
 def choose_threshold(validation: Scored, costs: ItemCosts) -> Cut:
     """The single threshold of least validation cost; of tied ones the smallest."""
-    thresholds = candidates(validation)
-    cost = cost_per_item(
-        costs, miss_rates(validation, thresholds), false_alarm_rates(validation, thresholds)
-    )
+    thresholds, missed, alarmed = validation.at_candidates
+    cost = cost_per_item(costs, missed, alarmed)
     tied = np.flatnonzero(cost <= cost.min() + costs.tolerance)
     best = thresholds[tied[0]]
     return Cut(float(best), float(best), float(cost[tied[0]]), len(tied))

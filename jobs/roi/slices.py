@@ -6,6 +6,7 @@ Legend: n test items that count, P classes of defects; the good class comes last
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,7 @@ from jobs.roi.evidence import ArmEvidence, Setting, decisions, items_of, split_s
 from jobs.roi.figures import SliceCost
 from jobs.roi.matrix import CostMatrix
 from jobs.roi.rates import Cut, after_review, shares_at
+from jobs.roi.same import Same
 
 FEWEST = 5  # items; smaller parts are left out
 DATE = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}")
@@ -43,12 +45,21 @@ def slice_costs(
     else:
         seen = _by_matrix(setting.matrix, evidence)
     found = [
-        _slice(seen, attribute, str(value), column[seen.rows] == value)
-        for attribute, column in _columns(evidence.slices).items()
-        for value in np.unique(column[seen.rows])
+        part
+        for attribute, (names, codes) in _coded(Same(evidence.slices)).items()
+        for part in _parts(seen, attribute, names, codes[seen.rows])
     ]
-    kept = [x for x in found if x.items >= FEWEST]
-    return tuple(sorted(kept, key=lambda x: (x.cost_per_item is None, -(x.cost_per_item or 0.0))))
+    return tuple(sorted(found, key=lambda x: (x.cost_per_item is None, -(x.cost_per_item or 0.0))))
+
+
+@lru_cache(maxsize=64)  # arms
+def _coded(slices: Same[Mapping[str, np.ndarray]]) -> dict[str, tuple[list[str], np.ndarray]]:
+    """Names of an attribute's parts, and which of them each test item is in."""
+    found = {}
+    for attribute, column in _columns(slices.held).items():
+        names, codes = np.unique(column, return_inverse=True)
+        found[attribute] = (names.tolist(), codes)
+    return found
 
 
 def _columns(slices: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -77,65 +88,83 @@ def _quarters(values: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(values), "", names[place])
 
 
-def _slice(seen: ItemOutcomes, attribute: str, value: str, inside: np.ndarray) -> SliceCost:
+def _parts(
+    seen: ItemOutcomes, attribute: str, names: Sequence[str], codes: np.ndarray
+) -> list[SliceCost]:
+    """The parts (J) of one attribute that have enough items; codes (n,) says the part of each.
+
+    Defects that a part lacks are spread over those it has, by their production weight.
+    """
+    whole = _sums(seen, np.zeros_like(codes), 1)
+    part = _sums(seen, codes, len(names))
     good = len(seen.prevalence) - 1
-    positives = seen.kind < good
-    miss = _rate(seen, inside, range(good))
-    alarm = _rate(seen, inside, [good])
-    cost, difference, interval = None, None, None
-    if miss is not None and alarm is not None:
-        kinds = [k for k in range(good + 1) if np.any(inside & (seen.kind == k))]
-        weights = _weights(seen.prevalence, kinds)
-        cost = sum(w * seen.cost[inside & (seen.kind == k)].mean() for k, w in weights.items())
-        difference, error = _difference(seen, inside, weights)
-        interval = (difference - WIDE * error, difference + WIDE * error)
-    return SliceCost(
-        attribute=attribute,
-        value=value,
-        items=int(inside.sum()),
-        positives=int((inside & positives).sum()),
-        miss_rate=miss,
-        false_alarm_rate=alarm,
-        cost_per_item=None if cost is None else float(cost),
-        difference=difference,
-        difference_interval=interval,
-    )
+    is_there = part.count > 0  # (J, P + 1)
+    present = np.where(is_there, seen.prevalence, 0.0)
+    defects = present[:, :good].sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wrong = np.where(is_there, part.wrong / part.count, 0.0)
+        miss = (present[:, :good] * wrong[:, :good]).sum(axis=1) / defects
+        weights = present.copy()
+        weights[:, :good] *= (seen.prevalence[:good].sum() / defects)[:, None]
+        cost = (weights * np.where(is_there, part.cost / part.count, 0.0)).sum(axis=1)
+        difference, error = _differences(part, whole, weights)
+    return [
+        SliceCost(
+            attribute=attribute,
+            value=name,
+            items=int(part.count[j].sum()),
+            positives=int(part.count[j, :good].sum()),
+            miss_rate=float(miss[j]) if is_there[j, :good].any() else None,
+            false_alarm_rate=float(wrong[j, good]) if is_there[j, good] else None,
+            cost_per_item=float(cost[j]) if is_whole else None,
+            difference=float(difference[j]) if is_whole else None,
+            difference_interval=(
+                float(difference[j] - WIDE * error[j]),
+                float(difference[j] + WIDE * error[j]),
+            )
+            if is_whole
+            else None,
+        )
+        for j, name in enumerate(names)
+        if part.count[j].sum() >= FEWEST
+        for is_whole in [bool(is_there[j, :good].any() and is_there[j, good])]
+    ]
 
 
-def _weights(prevalence: np.ndarray, kinds: Sequence[int]) -> dict[int, float]:
-    """Production weight of each kind; defects that a part lacks are spread over those it has."""
-    good = len(prevalence) - 1
-    defects = [k for k in kinds if k < good]
-    scale = prevalence[:good].sum() / prevalence[defects].sum()
-    return {k: float(prevalence[k] * (1.0 if k == good else scale)) for k in kinds}
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Of each part and kind of item, (J, P + 1): how many, and what they sum to."""
+
+    count: np.ndarray
+    wrong: np.ndarray
+    cost: np.ndarray
+    square: np.ndarray  # of the cost
 
 
-def _rate(seen: ItemOutcomes, inside: np.ndarray, kinds: Sequence[int]) -> float | None:
-    present = [k for k in kinds if np.any(inside & (seen.kind == k))]
-    if not present:
-        return None
-    means = [seen.wrong[inside & (seen.kind == k)].mean() for k in present]
-    return float(np.average(means, weights=seen.prevalence[present]))
+def _sums(seen: ItemOutcomes, codes: np.ndarray, parts: int) -> _Sums:
+    kinds = len(seen.prevalence)
+    cells = codes * kinds + seen.kind
+
+    def summed(x: np.ndarray | None) -> np.ndarray:
+        return np.bincount(cells, x, parts * kinds).reshape(parts, kinds)
+
+    return _Sums(summed(None), summed(seen.wrong), summed(seen.cost), summed(seen.cost**2))
 
 
-def _difference(
-    seen: ItemOutcomes, inside: np.ndarray, weights: Mapping[int, float]
-) -> tuple[float, float]:
-    """Cost of a part less that of all items of the same kinds, and its standard error.
+def _differences(part: _Sums, whole: _Sums, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cost (J,) of a part less that of all items of the same kinds, and its standard error.
 
     The part is in both, so only (1 - its share) of its distance to the rest counts.
     """
-    total, variance = 0.0, 0.0
-    for kind, weight in weights.items():
-        of_kind = seen.kind == kind
-        part, rest = seen.cost[of_kind & inside], seen.cost[of_kind & ~inside]
-        if len(rest) == 0:
-            continue
-        outside = len(rest) / (len(part) + len(rest))
-        total += weight * outside * (part.mean() - rest.mean())
-        spread = seen.cost[of_kind].var() * (1 / len(part) + 1 / len(rest))
-        variance += (weight * outside) ** 2 * spread
-    return float(total), float(np.sqrt(variance))
+    rest = whole.count - part.count
+    counts = (part.count > 0) & (rest > 0)
+    distance = part.cost / part.count - (whole.cost - part.cost) / rest
+    mean = whole.cost / whole.count
+    variance = np.maximum(whole.square / whole.count - mean**2, 0.0)
+    spread = variance * (1 / part.count + 1 / rest)
+    scaled = weights * rest / whole.count
+    difference = np.where(counts, scaled * distance, 0.0).sum(axis=1)
+    return difference, np.sqrt(np.where(counts, scaled**2 * spread, 0.0).sum(axis=1))
 
 
 def _by_threshold(setting: Setting, evidence: ArmEvidence, cuts: Sequence[Cut]) -> ItemOutcomes:

@@ -30,6 +30,7 @@ from jobs.roi.case import converted, in_currency, parse_case
 from jobs.roi.changes import Change, changes
 from jobs.roi.evaluate import CaseResult, evaluate_case
 from jobs.roi.evidence import ArmEvidence
+from jobs.roi.headline import Headline, headline
 from jobs.roi.schema import Case
 from jobs.roi.templates import case_template
 from jobs.spec import DatasetRef, PilotSpec, to_yaml
@@ -703,6 +704,9 @@ class FakeService:
 
     def roi(self, id: str, case: Case) -> CaseResult:
         return evaluate_case(case, self._evidence, draws=2000)
+
+    def headline(self, id: str, case: Case) -> Headline | None:
+        return headline(case, self._evidence, draws=2000)
 
     def case_template(self, id: str, name: str, currency: str = "") -> Case:
         return case_template(

@@ -387,7 +387,7 @@ class TestRoi:
             assert "<table>" in data
             assert plot.visible
         assert 'id="roi-turn"' in turning_points(shown, me)
-        assert "d-metric" in key_figures(shown, me)
+        assert "d-metric" in key_figures(shown.headline, shown.case, me)
 
     def test_the_tornado_has_a_bar_for_every_range_and_none_without(self, service):
         bars = tornado_rows(roi.view(service, "p1").shown_arm, "USD", EN)

@@ -123,7 +123,7 @@ def per_item_html(found: ComputeView, shown: View, me: Viewer) -> Html:
 
 def item_of(found: ComputeView, shown: View) -> PerItem | None:
     """The measured cost of the shown arm under its protocol."""
-    arm = shown.shown_arm
+    arm = shown.headline
     if arm is None:
         return None
     own = [x for x in found.per_item if x.arm == arm.arm]

@@ -137,7 +137,7 @@ class ComputeBox:
 
         if kept.shown is None or kept.pilot is None:
             return None
-        arm = kept.shown.shown_arm
+        arm = kept.shown.headline
         wish = Wish(
             images_factor=float(images or 1), epochs=epochs or None, student=student, device=device
         )

@@ -33,6 +33,7 @@ class Field:
     name: str  # dotted, as in the case
     kind: str
     ranged: bool = True  # low, likely and high; else one number
+    slides: bool = False  # has a slider: what a person wants to try first
 
     @property
     def elem_id(self) -> str:
@@ -45,10 +46,10 @@ class Field:
 
 GROUPS: Mapping[str, tuple[Field, ...]] = {
     "production": (
-        Field("items_per_year", "count"),
-        Field("prevalence", "rate"),
-        Field("cost_miss", "money"),
-        Field("cost_false_alarm", "money"),
+        Field("items_per_year", "count", slides=True),
+        Field("prevalence", "rate", slides=True),
+        Field("cost_miss", "money", slides=True),
+        Field("cost_false_alarm", "money", slides=True),
     ),
     "today": (
         Field("today.miss_rate", "rate"),
@@ -214,8 +215,10 @@ def stage_html(stage: str, me: Viewer) -> Html:
 
 def _row(field: Field, plain: Mapping[str, Any], currency: str, me: Viewer) -> Html:
     value = _at(plain, field.name)
+    slider = NOTHING
     if _is_editable(value, field):
         boxes = _boxes(field, _shown(value, field.kind), me)
+        slider = _slider(field, me) if field.slides else NOTHING
     else:
         words = value_text(field.name, value, currency, me)
         boxes = h('<output class="d-fixed">{w}</output>', w=words)
@@ -223,7 +226,8 @@ def _row(field: Field, plain: Mapping[str, Any], currency: str, me: Viewer) -> H
     return h(
         '<div class="d-field" id="{id}" data-field="{name}">'
         '<label for="{id}-likely" title="{info}">{label}</label><div class="d-boxes">{boxes}</div>'
-        '<p class="d-problem" role="alert"></p></div>',
+        '{slider}<p class="d-problem" role="alert"></p></div>',
+        slider=slider,
         id=field.elem_id,
         name=field.name,
         info=me.text(info) if has_text(info) else "",
@@ -237,6 +241,21 @@ def _boxes(field: Field, value: Shown, me: Viewer) -> Html:
         return _box(field, "likely", value if isinstance(value, float | int) else None, me)
     ends = value if isinstance(value, list) else [None, value, None]
     return join(_box(field, end, x, me) for end, x in zip(ENDS, ends, strict=True))
+
+
+def _slider(field: Field, me: Viewer) -> Html:
+    """A slider that scales what stands in the boxes, a range as a whole; its middle is as it was.
+
+    The page's script does it: the boxes stay what is sent.
+    """
+    return h(
+        '<input type="range" class="d-slide" id="{id}-slide" data-slide data-most="{most}" '
+        'min="-100" max="100" value="0" aria-label="{words}" title="{tip}">',
+        id=field.elem_id,
+        most="99.9" if field.kind == "rate" else "",
+        words=me.text("case.slide", field=me.text(field.key)),
+        tip=me.text("case.slide.tip"),
+    )
 
 
 def _box(field: Field, end: str, value: float | None, me: Viewer) -> Html:

@@ -17,14 +17,15 @@ from dashboard.text import Viewer
 
 if TYPE_CHECKING:
     from jobs.roi.evaluate import ArmResult
+    from jobs.roi.headline import Headline
+    from jobs.roi.schema import Case
 
 
-def key_figures(shown: View, me: Viewer) -> Html:
+def key_figures(f: Headline | None, case: Case | None, me: Viewer) -> Html:
     """NPV, P, ROI, payback, IRR and EVPI, each with what it rests on and in plain words."""
-    arm, result, case = shown.shown_arm, shown.result, shown.case
-    if arm is None or result is None or case is None or arm.figures is None:
+    if f is None or case is None:
         return NOTHING
-    f, currency = arm.figures, result.currency
+    currency = f.currency
     spread = f.npv_spread
     years = me.text("roi.over", years=case.horizon_years)
     rate = case.model_dump(mode="json")["discount_rate"]
@@ -39,7 +40,7 @@ def key_figures(shown: View, me: Viewer) -> Html:
         metric(
             me.text("roi.p"),
             me.number(f.p_positive, "share"),
-            me.text("roi.p.note", draws=me.number(result.draws, "count")),
+            me.text("roi.p.note", draws=me.number(f.draws, "count")),
             tip=me.text("roi.p.plain"),
         ),
         metric(
@@ -66,7 +67,7 @@ def key_figures(shown: View, me: Viewer) -> Html:
         ),
         metric(
             me.text("roi.evpi"),
-            me.number(result.evpi, "money", currency),
+            me.number(f.evpi, "money", currency),
             me.text("roi.evpi.note"),
             tip=me.text("roi.evpi.plain"),
         ),
@@ -130,13 +131,11 @@ def sure_card(shown: View, me: Viewer) -> list[Any]:
     return chart("roi-sure", title, caption, fig, data, me, finding)
 
 
-def measured_html(shown: View, me: Viewer) -> Html:
+def measured_html(f: Headline | None, me: Viewer) -> Html:
     """The pilot's own rates as read-only fields of the form: 5%, measured, 95%."""
-    arm = shown.shown_arm
     title = h('<h3 class="d-group">{t}</h3>', t=me.text("roi.group.model"))
-    if arm is None or arm.figures is None:
+    if f is None:
         return join([title, h('<p class="d-note">{w}</p>', w=me.text("roi.group.model.none"))])
-    f = arm.figures
     rows = (
         ("miss_rate", f.miss_rate, f.miss_rate_interval),
         ("false_alarm_rate", f.false_alarm_rate, f.false_alarm_rate_interval),

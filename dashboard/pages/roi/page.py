@@ -229,7 +229,13 @@ class _Page:
         first = [classes_html(shown.classes, shown.case, me),
                  group_html(BEFORE_MEASURED, shown.case, me)]  # fmt: skip
         return [
-            h('<div class="d-case">{c}{g}</div>', c=first[0], g=first[1]),
+            h(
+                '<div class="d-case" data-case="{case}" data-pilot="{pilot}">{c}{g}</div>',
+                case=to_text(shown.case.model_dump(mode="json")),
+                pilot=shown.card.id if shown.card else "",
+                c=first[0],
+                g=first[1],
+            ),
             h('<div class="d-case">{g}</div>', g=group_html(rest, shown.case, me)),
             self.start.shown(shown.case),
             to_text(shown_values(shown.case)),
@@ -273,12 +279,12 @@ class _Page:
             box,
             head(shown, me),
             verdict_card(shown, me),
-            key_figures(shown, me),
+            key_figures(shown.headline, shown.case, me),
             *flow_card(shown, me),
             *sure_card(shown, me),
             *tornado_card(shown, me),
             note(me.text("roi.example"), "more", "roi-example") if shown.is_example else NOTHING,
-            measured_html(shown, me),
+            measured_html(shown.headline, me),
             *[has_figures] * 2,
         ]
 

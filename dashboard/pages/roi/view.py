@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jobs.roi.case import Case
     from jobs.roi.changes import Change
     from jobs.roi.evaluate import ArmResult, CaseResult
+    from jobs.roi.headline import Headline
     from jobs.service import PilotService
 
 
@@ -35,6 +36,14 @@ class View:
     def shown_arm(self) -> ArmResult | None:
         """The arm that the figures are of: the chosen one, else the one of highest mean."""
         return shown_arm(self.result) if self.result else None
+
+    @property
+    def headline(self) -> Headline | None:
+        """The first figures, of the same arm."""
+        from jobs.roi.headline import headline_of  # noqa: PLC0415 - scipy, a second of start-up
+
+        arm = self.shown_arm
+        return headline_of(self.result, arm.arm) if self.result and arm else None
 
 
 def shown_arm(result: CaseResult) -> ArmResult | None:

@@ -1,0 +1,62 @@
+"""The first figures of the case as it stands in the form, over HTTP: a slider cannot wait for more.
+
+The page's script asks for them at every move and puts them in their places; all else on the page
+follows through Gradio once the form has come to rest. A page of another site cannot ask: JSON makes
+a browser ask first, and nobody here says yes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Scope
+
+from dashboard.html import join
+from dashboard.pages.roi.form import case_of, read
+from dashboard.pages.roi.money import key_figures, measured_html
+from dashboard.text import Viewer
+from digpt.errors import UserError
+
+if TYPE_CHECKING:
+    from jobs.service import PilotService
+
+PATH = "/roi/figures"
+LONGEST_CASE = 200_000  # bytes
+
+
+def add_figures(app: FastAPI, service: PilotService, language_of: Callable[[Scope], str]) -> None:
+    """Give the app the address of the figures."""
+
+    async def figures(request: Request) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+            return Response("Send JSON.", 415)
+        body = await request.body()
+        if len(body) > LONGEST_CASE:
+            return Response("The case is too long.", 413)
+        try:
+            asked = json.loads(body)
+            pilot, base, values = asked["pilot"], read(asked["case"]), read(asked["values"])
+        except (ValueError, KeyError, TypeError, UserError):
+            return Response("Give pilot, case and values.", 400)
+        me = Viewer(language_of(request.scope))
+        try:
+            return HTMLResponse(await run_in_threadpool(_figures, service, pilot, base, values, me))
+        except UserError:  # the page says it at the field, a moment later
+            return Response(status_code=422)
+
+    app.post(PATH)(figures)
+
+
+def _figures(
+    service: PilotService, pilot: str, base: dict[str, Any], values: dict[str, Any], me: Viewer
+) -> str:
+    """Elements with the ids of those on the page that they replace."""
+    case = case_of(values, base)
+    found = service.headline(str(pilot), case)
+    return join([key_figures(found, case, me), measured_html(found, me)])
