@@ -10,13 +10,13 @@ from typing import Any
 from dashboard.numbers import interval, number
 
 LANGUAGES = ("en", "ja")
-_LOCALES = Path(__file__).parent / "locales"
+LOCALES = Path(__file__).parent / "locales"
 
 
 @cache
 def strings(language: str) -> Mapping[str, str]:
     """All strings of one language by key."""
-    return json.loads((_LOCALES / f"{language}.json").read_text("utf-8"))
+    return json.loads((LOCALES / f"{language}.json").read_text("utf-8"))
 
 
 def text(key: str, language: str, **values: object) -> str:

@@ -21,19 +21,21 @@ from dashboard.cli.progress import TerminalReporter
 from dashboard.datacard import as_json as as_json_card
 from dashboard.datacard import as_markdown
 from dashboard.findings import finding_text, fix_text, health_text
+from dashboard.problems import problem_words
 from dashboard.text import Viewer
 from digpt.errors import UserError, pick
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from digpt.data.importers import Problem
+    from digpt.data.problems import Problem
     from jobs.views import DatasetVersion
 
 app = typer.Typer(
     help="Datasets: list, add, check, show, health, card, diff, remove.", no_args_is_help=True
 )
 SHOWN = 10  # files of a finding at the terminal
+COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
 Version = Annotated[int | None, typer.Option("--version", help="Default: the newest.")]
@@ -41,6 +43,7 @@ Source = Annotated[Path, typer.Argument(help="Folder, archive, table, COCO json 
 Task = Annotated[
     str, typer.Option("--task", help="classification, detection (boxes) or segmentation (masks).")
 ]
+Lang = Annotated[str, typer.Option("--lang", help="en or ja.")]
 
 
 @app.command("list")
@@ -65,10 +68,12 @@ def add(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad items out.")] = False,
     origin: Annotated[str, typer.Option("--origin", help="Where the images come from.")] = "",
     licence: Annotated[str, typer.Option("--licence", help="Their licence or owner.")] = "",
+    lang: Lang = "en",
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Import a dataset. Originals are copied, never changed; errors store nothing."""
+    language = _language(lang)
     result = open_service(home).import_dataset(
         source,
         name=name or source.absolute().stem.lower().replace("_", "-").replace(" ", "-"),
@@ -84,8 +89,8 @@ def add(
     if as_json:
         emit((_refusal(errors[0]) if is_refused else {}) | plain(result))
     else:
-        for problem in result.problems:
-            say(f"{problem.severity}: {_line(problem)}")
+        if result.problems:
+            _show(result.problems, Viewer(language))
         counts = ", ".join(f"{sum(n.values())} {split}" for split, n in result.counts.items())
         if result.dataset:
             print(f"{result.dataset} version {result.version}: {counts} ({result.format})")
@@ -99,6 +104,23 @@ def _refusal(first: "Problem") -> dict[str, object]:
     return {"error": {"code": "bad-data", "message": _line(first), "field": "source"}}
 
 
+def _show(problems: "Sequence[Problem]", me: Viewer) -> None:
+    """The problems as a table as wide as the terminal, on stderr."""
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - start-up time of --help
+    from rich.console import Console  # noqa: PLC0415 - start-up time of --help
+    from rich.table import Table  # noqa: PLC0415 - start-up time of --help
+    from rich.text import Text  # noqa: PLC0415 - start-up time of --help
+
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column, share in (("severity", None), ("file", 3), ("what", 5), ("fix", 5)):
+        shown.add_column(me.text(f"new.problem.{column}"), ratio=share, overflow="fold")
+    for one in problems:
+        what, fix = problem_words(one, me)
+        severity = Text(me.text(f"severity.{one.severity}"), style=COLOURS[one.severity])
+        shown.add_row(severity, Text(one.file), Text(what), Text(fix))
+    Console(stderr=True).print(shown)
+
+
 def _line(problem: "Problem") -> str:
     """One problem with its file, unless it names the file itself."""
     is_named = not problem.file or problem.file in problem.what
@@ -108,10 +130,14 @@ def _line(problem: "Problem") -> str:
 @app.command("check")
 @command
 def check(
-    source: Source, task: Task = "classification", home: Home = None, as_json: Json = False
+    source: Source,
+    task: Task = "classification",
+    lang: Lang = "en",
+    home: Home = None,
+    as_json: Json = False,
 ) -> None:
     """Report what an import would find, without storing anything."""
-    add(source, task=task, dry_run=True, home=home, as_json=as_json)
+    add(source, task=task, dry_run=True, lang=lang, home=home, as_json=as_json)
 
 
 @app.command("show")
@@ -158,7 +184,7 @@ def card(
     name: Name,
     version: Version = None,
     out: Annotated[Path | None, typer.Option("--out", help="A .md or .json file.")] = None,
-    lang: Annotated[str, typer.Option("--lang", help="en or ja, of the Markdown.")] = "en",
+    lang: Lang = "en",
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -170,13 +196,17 @@ def card(
         service.dataset_versions(name),
     )
     wants_json = as_json or (out is not None and out.suffix == ".json")
-    language = pick({"en": "en", "ja": "ja"}, lang, "language")
+    language = _language(lang)
     text = as_json_card(*parts) if wants_json else as_markdown(*parts, Viewer(language))
     if out is None:
         print(text, end="")
     else:
         out.write_text(text, encoding="utf-8")
         say(f"Written to {out}.")
+
+
+def _language(lang: str) -> str:
+    return pick({"en": "en", "ja": "ja"}, lang, "language")
 
 
 @app.command("diff")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from digpt.data.inspection import Checked
-from digpt.data.problems import Problem
+from digpt.data.problems import Problem, problem
 from digpt.data.splits import assign
 
 VAL_SHARE = 0.2  # of train, where there is no validation split
@@ -32,15 +32,15 @@ def without_leaks(
     if not dropped:
         return checked
     lost = Counter(one.item.split or "" for one in dropped)
-    by_split = " and ".join(f"{lost[split]} in {split}" for split in order if lost[split])
-    text = (
-        f"{sum(map(len, shared))} files hold {len(shared)} pictures that are in more than one "
-        f"split. The copies were excluded ({by_split}); those in the first of "
-        f"{', '.join(order)} stay."
+    said = problem(
+        "leaks",
+        dropped[0].item.path,
+        files=sum(map(len, shared)),
+        pictures=len(shared),
+        lost=", ".join(f"{split}: {lost[split]}" for split in order if lost[split]),
     )
-    fix = "Nothing need be done; without this, test figures would count what training saw."
-    problems.append(Problem("warning", dropped[0].item.path, text, fix))
-    notes.append(text)
+    problems.append(said)
+    notes.append(said.what)
     gone = {id(one) for one in dropped}
     return [one for one in checked if id(one) not in gone]
 
@@ -55,14 +55,11 @@ def _repeats(checked: list[Checked]) -> list[Problem]:
     within = sum(n - 1 for n in Counter((o.content, o.item.split) for o in checked).values())
     found = []
     if torn:
-        names = sorted({one.item.label or "" for one in torn[0]})
-        what = f"{len(torn)} pictures are in several classes, e.g. in {' and '.join(names)}."
-        fix = "Decide which class is right, and remove the others."
-        found.append(Problem("warning", torn[0][0].item.path, what, fix))
+        names = tuple(sorted({one.item.label or "" for one in torn[0]}))
+        where = torn[0][0].item.path
+        found.append(problem("classes-disagree", where, count=len(torn), labels=names))
     if within:
-        what = f"{within} files repeat another picture of their own split."
-        fix = "Nothing need be done; they count twice."
-        found.append(Problem("note", repeated[0][0].item.path, what, fix))
+        found.append(problem("repeats", repeated[0][0].item.path, count=within))
     return found
 
 
@@ -81,12 +78,9 @@ def propose_groups(checked: list[Checked], problems: list[Problem], notes: list[
     for one, group in zip(checked, groups, strict=True):
         one.item.group = group or one.item.path
     count = len({one.item.group for one in checked})
-    text = (
-        f"In file names like {PurePosixPath(checked[0].item.path).name} what stands before the "
-        f"number is taken as the source: {count} groups that splits keep together."
-    )
-    problems.append(Problem("note", "", text, "Give a table with a column group to say otherwise."))
-    notes.append(text)
+    example = PurePosixPath(checked[0].item.path).name
+    problems.append(problem("groups-found", "", example=example, count=count))
+    notes.append(problems[-1].what)
 
 
 def _are_sources(groups: list[str], checked: list[Checked]) -> bool:
@@ -112,8 +106,7 @@ def _torn_groups(checked: list[Checked]) -> list[Problem]:
     torn = sorted(group for group, found in splits.items() if len(found) > 1)
     if not torn:
         return []
-    what = f"{len(torn)} groups are in several splits, e.g. {torn[0]!r}: test figures flatter."
-    return [Problem("warning", "", what, "Give all pictures of a group the same split.")]
+    return [problem("groups-torn", "", count=len(torn), group=torn[0])]
 
 
 def complete_splits(checked: list[Checked], problems: list[Problem], notes: list[str]) -> None:
@@ -121,30 +114,26 @@ def complete_splits(checked: list[Checked], problems: list[Problem], notes: list
     given = {one.item.split for one in checked}
     for one in checked:
         one.split = one.item.split or ""
-    text = ""
     if given == {"pool"}:
         return
+    said = []
     if given <= {None, "pool"}:
         _cut([one for one in checked if one.split == ""], ALL_SHARES)
-        text = "The source has no splits: cut 60% train, 20% val and 20% test by class"
+        said.append(problem("splits-cut", ""))
     else:
         for one in checked:
             one.split = one.split or "train"
         if "test" not in given:
             source = "val" if "val" in given and "train" in given else "train"
             _cut([o for o in checked if o.split == source], _two(source, "test"))
-            text = f"The source has no test split: a part of {source} was cut by class"
+            said.append(problem("test-cut", "", split=source))
         if "val" not in given:
             _cut([o for o in checked if o.split == "train"], _two("train", "val"))
-            text += "; also " if text else ""
-            text += f"no validation split: cut {VAL_SHARE:.0%} of train by class"
+            said.append(problem("val-cut", ""))
         if "train" not in given:
-            text = ""
-    if text:
-        grouped = any(one.item.group for one in checked)
-        text = f"{text[0].upper()}{text[1:]}{' and group' if grouped else ''}, seed 0."
-        problems.append(Problem("note", "", text, "Give the splits yourself to say otherwise."))
-        notes.append(text)
+            said = []
+    problems += said
+    notes += [one.what for one in said]
 
 
 def _two(stays: str, cut: str) -> dict[str, float]:

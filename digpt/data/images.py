@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from digpt.data.reasons import Reason, reason
 from digpt.errors import UserError
 
 MAX_PIXELS = 100_000_000  # a 100-megapixel image is 300 MB decoded
@@ -47,7 +48,7 @@ DECODE_ERRORS = (
 
 
 class BadImage(Exception):
-    """These bytes are no picture that can be shown; the message is the reason in a few words."""
+    """These bytes are no picture that can be shown; its reason says why in a few words."""
 
 
 class EncodedImages(Protocol):
@@ -119,7 +120,7 @@ class Facts(NamedTuple):
 def check_size(size: int) -> None:
     """Raise `BadImage` for a file that would fill the memory."""
     if size > MAX_BYTES:
-        raise BadImage(f"it has {size / 2**30:.1f} GiB, more than {MAX_BYTES // 2**30}")
+        raise BadImage(reason("large-file", gib=size / 2**30, most=MAX_BYTES // 2**30))
 
 
 def read_file(path: Path) -> bytes:
@@ -140,7 +141,7 @@ def decode(data: bytes, size: int | None = None) -> Image.Image:
 def decode_with_facts(data: bytes, size: int | None = None) -> tuple[Image.Image, Facts]:
     """The same with what the file says of itself."""
     if not data:
-        raise BadImage("empty file")
+        raise BadImage(reason("empty"))
     if _is_heif(data):
         _register_heif()
     try:
@@ -148,7 +149,7 @@ def decode_with_facts(data: bytes, size: int | None = None) -> tuple[Image.Image
             warnings.simplefilter("ignore")  # Pillow warns of large and odd files; we decide below
             image = Image.open(io.BytesIO(data), formats=_formats())
             if image.width * image.height > MAX_PIXELS:
-                raise BadImage(f"{image.width} × {image.height} is more than 100 megapixels")
+                raise BadImage(reason("huge-size", width=image.width, height=image.height))
             facts = Facts(image.format or "", getattr(image, "n_frames", 1), 0)
             if size is not None:
                 image.draft("RGB" if image.mode == "RGB" else "L", (2 * size, 2 * size))
@@ -172,10 +173,7 @@ def _register_heif() -> None:
     try:
         import pi_heif  # noqa: PLC0415 - optional: only where such a photo is met
     except ImportError as error:
-        raise BadImage(
-            "it is a HEIC photo, which takes a further package: pip install pi-heif. Or convert it "
-            "to JPEG (Mac: sips -s format jpeg; iPhone: Settings, Camera, Formats, Most Compatible)"
-        ) from error
+        raise BadImage(reason("heic")) from error
     pi_heif.register_heif_opener(thumbnails=False)
     _formats.cache_clear()
 
@@ -270,22 +268,22 @@ def _from_deep(image: Image.Image) -> Image.Image:
     return Image.fromarray(eight).convert("RGB")
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException) -> Reason:
     """What is wrong with a file, in words for a person."""
     text = str(error).lower()
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture in a known format"
+        return reason("unknown-format")
     if isinstance(error, FileNotFoundError):
-        return "the file is missing"
+        return reason("missing")
     if isinstance(error, PermissionError):
-        return "no permission to read it"
+        return reason("no-permission")
     if isinstance(error, Image.DecompressionBombError):
-        return "more than 100 megapixels"
+        return reason("huge")
     if isinstance(error, zipfile.BadZipFile):
-        return "damaged inside the ZIP"
+        return reason("zip-damaged")
     if "truncat" in text or isinstance(error, EOFError):
-        return "truncated file"
-    return f"damaged file ({error})" if str(error) else "damaged file"
+        return reason("truncated")
+    return reason("damaged-so", words=str(error)) if str(error) else reason("damaged")
 
 
 def _as_slice(rows: np.ndarray) -> slice | np.ndarray:

@@ -20,7 +20,8 @@ from digpt.data.inspection import Checked, inspect
 from digpt.data.labels import from_objects, name_values, odd_labels, only_in_tests
 from digpt.data.layouts import Layout, find_layout
 from digpt.data.mask_files import OBJECT, DrawnMasks, MaskFiles
-from digpt.data.problems import Problem, shortened
+from digpt.data.problem_kinds import KINDS
+from digpt.data.problems import Problem, problem, shortened
 from digpt.data.sources import ANNOTATIONS, TABLES, Source, open_source
 from digpt.data.targets import Boxes, Masks
 from digpt.data.torchvision_sets import PREFIX, torchvision_set
@@ -71,8 +72,10 @@ def read(
     try:
         opened, layout = _opened(Path(source), roots)
     except UserError as error:
-        problem = Problem("error", error.field or str(source), error.message, "")
-        return Imported(dataset=None, format="unreadable", task=task, problems=[problem])
+        if error.code not in KINDS:
+            raise
+        found = [problem(error.code, error.field or str(source), **error.facts)]
+        return Imported(dataset=None, format="unreadable", task=task, problems=found)
     return _Import(layout.source or opened, layout, task, str(source)).run(
         name, skip_bad, exclude_cross_split_duplicates, reporter
     )
@@ -157,25 +160,19 @@ class _Import:
         )
         if outlined or (self._task == "detection" and self._has_objects):
             return []
-        lacks = "boxes" if self._task == "detection" else "masks or outlines"
-        what = f"The task {self._task} needs {lacks}; this source ({self._format}) has none."
-        fix = "Give COCO, Pascal VOC, YOLO or images with masks, or another --task."
-        return [Problem("error", self._source, what, fix)]
+        code = "no-boxes" if self._task == "detection" else "no-masks"
+        return [problem(code, self._source, format=self._format)]
 
     def _too_little(self, checked: list[Checked]) -> Problem | None:
         """Why what was found is no dataset, if so."""
         if not checked:
-            fix = "Give a folder with one folder of pictures per class, or a table of paths and "
-            fix += "classes."
-            return Problem("error", self._source, "No usable picture was found.", fix)
+            return problem("no-pictures", self._source)
         if self._task != "classification" or all(one.item.split == "pool" for one in checked):
             return None
         classes = {one.item.label for one in checked} - {None}
         if len(classes) < 2:
-            names = ", ".join(map(str, classes)) or "none"
-            what = f"Only {len(classes)} class was found ({names})."
-            fix = "Classification needs two or more: one folder each, or a column of classes."
-            return Problem("error", self._source, what, fix)
+            names = ", ".join(map(str, classes)) or "–"
+            return problem("one-class", self._source, count=len(classes), names=names)
         return None
 
     def _targets_in_words(self, checked: list[Checked]) -> list[str]:
@@ -184,9 +181,9 @@ class _Import:
         if self._task != "detection" or not times:
             return []
         found = ", ".join(f"{n:,} {label}" for label, n in sorted(times.items()))
-        text = f"{times.total():,} boxes: {found}."
-        self._layout.problems.append(Problem("note", "", text, ""))
-        return [text]
+        said = problem("boxes", "", count=times.total(), found=found)
+        self._layout.problems.append(said)
+        return [said.what]
 
     def _build(self, checked: list[Checked], name: str, notes: list[str]) -> ImageDataset:
         boxes, masks = self._boxes(checked), self._masks(checked)

@@ -17,7 +17,8 @@ from digpt.data.fingerprint import pixel_hash
 from digpt.data.images import BadImage, EncodedImages, Facts, decode_with_facts, read_at
 from digpt.data.layouts import Item, Layout
 from digpt.data.mask_files import mask_values, objects
-from digpt.data.problems import Problem
+from digpt.data.problems import Problem, problem
+from digpt.data.reasons import because, reason
 from digpt.data.shapes import Shape, fitted
 from digpt.data.sources import Source
 from digpt.reporter import Reporter
@@ -114,11 +115,10 @@ def _look(
         data = read_at(images, index)
         picture, facts = decode_with_facts(data)
         if _hides_archive(data):
-            raise BadImage("it is a picture and a ZIP at once, which no camera writes")
+            raise BadImage(reason("zip-hidden"))
     except BadImage as error:
-        what = f"Image {index + 1} of {len(images)} cannot be read: {error}."
-        fix = "Re-export it, or leave it out with --skip-bad."
-        return _Seen(None, None, [Problem("error", item.path, what, fix)])
+        facts = {"index": index + 1, "total": len(images), "reason": because(error)}
+        return _Seen(None, None, [problem("image-unreadable", item.path, **facts)])
     pixels = np.asarray(picture)
     size = pixels.shape[:2]
     checked = Checked(item, pixel_hash(pixels), size)
@@ -134,9 +134,8 @@ def _look(
             _look_at_masks(source, checked, boxes=boxes)
         except BadImage as error:
             where = item.mask or item.instances or ""
-            fix = "Export it again, or leave the picture out with --skip-bad."
-            what = f"{str(error)[0].upper()}{str(error)[1:]}."
-            return _Seen(None, None, [Problem("error", where, what, fix)])
+            unusable = problem("mask-unusable", where, reason=because(error))
+            return _Seen(None, None, [unusable])
     return _Seen(checked, facts, problems)
 
 
@@ -144,11 +143,10 @@ def _look_at_masks(source: Source, checked: Checked, *, boxes: bool) -> None:
     """Note the mask's values, and each object with its value for a name."""
     paths = [checked.item.mask, checked.item.instances]
     found = [mask_values(read_at(source.images([p]), 0)) if p else None for p in paths]
-    for path, values in zip(paths, found, strict=True):
+    for values in found:
         if values is not None and values.shape != checked.size:
-            height, width = values.shape
-            wanted = f"{checked.size[1]} × {checked.size[0]}"
-            raise BadImage(f"the mask {path} has {width} × {height} pixels, its picture {wanted}")
+            sizes = {"mask": _sides(values.shape), "real": _sides(checked.size)}
+            raise BadImage(reason("mask-size", **sizes))
     values, instances = found
     if values is None:
         assert instances is not None
@@ -164,11 +162,13 @@ def _wrong_size(item: Item, size: tuple[int, int]) -> list[Problem]:
     height, width = size
     if item.size in (None, (width, height)) or not item.shapes:
         return []
-    said = f"{item.size[0]} × {item.size[1]}"
-    what = f"The annotations are for {said} pixels, the picture has {width} × {height}."
-    turned = " (it may have been turned by its EXIF mark)" if item.size == (height, width) else ""
-    fix = "Annotate this size, or use the picture that was annotated."
-    return [Problem("error", item.path, f"{what[:-1]}{turned}.", fix)]
+    code = "size-turned" if item.size == (height, width) else "size-differs"
+    return [problem(code, item.path, said=_sides(item.size[::-1]), real=_sides(size))]
+
+
+def _sides(size: tuple[int, ...]) -> str:
+    """Width × height of (height, width)."""
+    return f"{size[1]} × {size[0]}"
 
 
 def _hides_archive(data: bytes) -> bool:
@@ -184,22 +184,17 @@ def _odd_files(facts: Sequence[tuple[str, Facts]]) -> list[Problem]:
     found = []
     pages = [(path, f.pages) for path, f in facts if f.pages > 1 and f.kind != "MPO"]
     if pages:
-        what = f"{len(pages)} files have several pages or frames; only the first is read."
-        fix = "Save the pages as files of their own if they matter."
-        found.append(Problem("warning", pages[0][0], what, fix))
+        found.append(problem("pages", pages[0][0], count=len(pages)))
     lying = [(path, f.kind) for path, f in facts if not _fits(path, f.kind)]
     if lying:
-        kinds = " and ".join(sorted({kind for _, kind in lying}))
-        what = f"{len(lying)} files are named as another kind than the {kinds} that they hold."
-        found.append(Problem("warning", lying[0][0], what, "They are read; better rename them."))
+        kinds = tuple(sorted({kind for _, kind in lying}))
+        found.append(problem("misnamed", lying[0][0], count=len(lying), kinds=kinds))
     deep = [f.deepest for _, f in facts if f.deepest]
     bits = max(deep).bit_length() if deep else _DEEP
     if bits < _DEEP:
-        what = f"{len(deep)} 16-bit pictures use {bits} bits only: they turn out dark, with "
-        what += f"{2 ** max(bits - 8, 0)} levels of grey."
         first = next(path for path, f in facts if f.deepest)
-        fix = "Export them as 8-bit, or stretch them to the full 16 bits."
-        found.append(Problem("warning", first, what, fix))
+        levels = 2 ** max(bits - 8, 0)
+        found.append(problem("dark", first, count=len(deep), bits=bits, levels=levels))
     return found
 
 

@@ -12,7 +12,7 @@ from digpt.data.images import BadImage
 from digpt.data.inspection import Checked, in_order
 from digpt.data.layouts import Item
 from digpt.data.mask_files import named_values
-from digpt.data.problems import Problem
+from digpt.data.problems import Problem, problem
 from digpt.data.sources import Source
 from digpt.reporter import Reporter
 
@@ -24,11 +24,9 @@ def name_values(
 ) -> dict[int, str]:
     """Class name by mask value; the objects found in masks get these names."""
     values: set[int] = set().union(*(one.values for one in checked))
-    try:
-        found = named_values(values, names)
-    except ValueError as error:
-        fix = "Numbers of objects belong into a folder named instances; classes have few values."
-        problems.append(Problem("error", "", f"{str(error)[0].upper()}{str(error)[1:]}.", fix))
+    found = named_values(values, names)
+    if found is None:
+        problems.append(problem("mask-values", "", count=len(values - {0})))
         return {}
     for one in checked:
         if one.values:
@@ -51,17 +49,13 @@ def from_objects(
     if has_one_each and len(sizes) > 1 and min(sizes.values()) >= FEWEST:
         for one, found in zip(checked, by_picture, strict=True):
             one.item.label = next(iter(found), BACKGROUND)
-        what = "Each picture has the class of the objects marked in it; without any it is "
-        what += f"{BACKGROUND!r}."
-        problems.append(Problem("note", "", what, "Use --task detection to keep the boxes."))
+        problems.append(problem("class-of-objects", ""))
         return checked, "the class of the objects for each picture"
     cut = _cut(source, checked, reporter)
     kept = sum(one.item.label != BACKGROUND for one in cut)
     total = sum(len(one.shapes) for one in checked)
-    what = f"Pictures show several objects, so {kept} of the {total} marked ones were cut out "
-    what += f"(at most {MOST} of one picture), and {len(cut) - kept} places without any as "
-    what += f"{BACKGROUND!r}. Squares of one picture stay in one split."
-    problems.append(Problem("note", "", what, "Use --task detection to keep pictures and boxes."))
+    facts = {"kept": kept, "total": total, "most": MOST, "empty": len(cut) - kept}
+    problems.append(problem("objects-cut", "", **facts))
     return cut, "each object cut out"
 
 
@@ -111,19 +105,14 @@ def odd_labels(checked: Sequence[Checked]) -> list[Problem]:
         alike[unicodedata.normalize("NFKC", label).strip().casefold()].add(label)
     found = []
     for same in (sorted(names) for names in alike.values() if len(names) > 1):
-        what = f"The classes {' and '.join(map(repr, same))} differ in width, case or spaces only."
-        found.append(Problem("warning", "", what, "Write them alike if they are one class."))
+        found.append(problem("class-alike", "", labels=tuple(map(repr, same))))
     wide = sorted(label for label in sizes if _has_wide(label))
     if wide:
-        what = f"The class {wide[0]!r} has full-width letters or digits"
-        what += f", as have {len(wide) - 1} more." if len(wide) > 1 else "."
-        fix = f"Write {unicodedata.normalize('NFKC', wide[0])!r} if that is what is meant."
-        found.append(Problem("warning", "", what, fix))
+        plain = unicodedata.normalize("NFKC", wide[0])
+        found.append(problem("class-wide", "", label=wide[0], count=len(wide), plain=plain))
     for label, count in sorted(sizes.items()):
         if count < FEWEST:
-            what = f"The class {label!r} has {count} pictures only."
-            fix = f"Add some, or leave it out: {FEWEST} or more let every split hold one."
-            found.append(Problem("warning", "", what, fix))
+            found.append(problem("class-few", "", label=label, count=count, least=FEWEST))
     return found
 
 
@@ -139,10 +128,7 @@ def only_in_tests(checked: Sequence[Checked]) -> list[Problem]:
     unknown = sorted(label for label in tested - trained if label)
     if not trained or not unknown:
         return []
-    what = f"No training picture is of the class {unknown[0]!r}"
-    what += f", nor of {len(unknown) - 1} more." if len(unknown) > 1 else "."
-    fix = "Nothing can learn it: add training pictures, or correct the name."
-    return [Problem("warning", "", what, fix)]
+    return [problem("class-untrained", "", labels=tuple(unknown))]
 
 
 __all__ = ["from_objects", "name_values", "odd_labels", "only_in_tests"]

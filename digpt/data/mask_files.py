@@ -17,6 +17,7 @@ from digpt.data.images import (
     Indices,
     read_file,
 )
+from digpt.data.reasons import reason
 from digpt.data.shapes import Shape, drawn
 from digpt.data.targets import NOT_SAID, scaled
 
@@ -33,14 +34,13 @@ def mask_values(data: bytes) -> np.ndarray:
             warnings.simplefilter("ignore")  # as for pictures: the size is checked here
             image = Image.open(io.BytesIO(data), formats=_LOSSLESS)
             if image.width * image.height > MAX_PIXELS:
-                raise BadImage("the mask has more than 100 megapixels")
+                raise BadImage(reason("huge"))
             if image.mode in ("1", "L", "P", "I;16", "I;16B", "I"):
                 return np.asarray(image).astype(np.int32)
             rgb = np.asarray(image.convert("RGB")).astype(np.int32)
             return rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2]
     except DECODE_ERRORS as error:
-        reason = "no PNG, BMP, TIFF or GIF (a JPEG blurs the edges of a mask), or damaged"
-        raise BadImage(f"the mask is {reason}") from error
+        raise BadImage(reason("mask-kind")) from error
 
 
 def objects(values: np.ndarray, instances: np.ndarray | None) -> list[tuple[int, Corners]]:
@@ -68,16 +68,16 @@ def _corners(place: tuple[slice, ...]) -> Corners:
     return float(columns.start), float(rows.start), float(columns.stop), float(rows.stop)
 
 
-def named_values(values: set[int], names: Sequence[str]) -> dict[int, str]:
+def named_values(values: set[int], names: Sequence[str]) -> dict[int, str] | None:
     """Class name of each value of all masks together; 0 is background, 255 beside others unknown.
 
-    Raises ValueError where these cannot be classes.
+    None where there are too many to be classes.
     """
     seen = sorted(values - {0})
     if len(seen) > 1 and NOT_SAID in seen and max(seen) == NOT_SAID:
         seen.remove(NOT_SAID)
     if len(seen) > MOST_CLASSES:
-        raise ValueError(f"the masks have {len(seen)} values")
+        return None
     if len(seen) == 1 and not names:
         return {seen[0]: OBJECT}
     if len(seen) == 1 and len(names) == 1:

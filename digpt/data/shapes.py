@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from digpt.data.problems import Problem
+from digpt.data.problems import Problem, problem
 
 SLACK = 1.0  # pixels by which rounding may carry a box over the edge
 
@@ -89,23 +89,19 @@ def _fit(shape: Shape, path: str, size: tuple[int, int]) -> tuple[Shape | None, 
     height, width = size
     numbers = (*shape.box, *(v for polygon in shape.polygons for v in polygon))
     if not all(math.isfinite(v) and abs(v) < 1e7 for v in numbers):
-        what = f"{path}: a corner of the box is no number that can be right."
-        return None, Problem("error", shape.where, what, "Draw the box again, or remove it.")
+        return None, problem("box-number", shape.where, path=path)
     x0, y0, x1, y1 = shape.box
-    said = f"{_plain(x0)}, {_plain(y0)} to {_plain(x1)}, {_plain(y1)}"
+    said = {"path": path, "box": f"({_plain(x0)}, {_plain(y0)}) – ({_plain(x1)}, {_plain(y1)})"}
+    sides = {"width": width, "height": height}
     if x1 <= x0 or y1 <= y0:
-        what = f"{path}: the box {said} has no area."
-        return None, Problem("error", shape.where, what, "Draw the box again, or remove it.")
+        return None, problem("box-area", shape.where, **said)
     cut = (max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height)))
     if cut[2] <= cut[0] or cut[3] <= cut[1]:
-        what = f"{path}: the box {said} lies outside the picture ({width} × {height})."
-        return None, Problem("error", shape.where, what, "Draw the box again, or remove it.")
+        return None, problem("box-outside", shape.where, **said, **sides)
     beyond = max(cut[0] - x0, cut[1] - y0, x1 - cut[2], y1 - cut[3])
     if beyond <= SLACK:
         return shape._replace(box=cut), None
-    what = f"{path}: the box {said} reaches beyond the picture ({width} × {height})."
-    fix = "It is cut at the edge; draw it again if that is wrong."
-    return shape._replace(box=cut), Problem("warning", shape.where, what, fix)
+    return shape._replace(box=cut), problem("box-beyond", shape.where, **said, **sides)
 
 
 def _plain(value: float) -> str:

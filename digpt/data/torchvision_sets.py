@@ -9,9 +9,9 @@ from typing import Any
 
 from digpt.data.images import EncodedImages
 from digpt.data.layouts import Item, Layout
-from digpt.data.problems import Problem
+from digpt.data.problems import Problem, refusal
+from digpt.data.reasons import reason
 from digpt.data.sources.base import SourceImages
-from digpt.errors import UserError, pick
 
 PREFIX = "torchvision:"
 _TRAIN = ({"train": True}, {"train": False})
@@ -74,13 +74,10 @@ def torchvision_set(address: str) -> tuple[TorchvisionSource, Layout]:
     named, at, folder = address.removeprefix(PREFIX).partition("@")
     folder, _, option = folder.partition("?")
     if not at or not folder or option not in ("", "download"):
-        raise UserError(
-            f"{address} is no torchvision dataset: write torchvision:NAME@FOLDER, e.g. "
-            "torchvision:CIFAR10@/data, with ?download at the end to fetch it.",
-            code="bad-source",
-            field="source",
-        )
-    kinds = pick(SETS, named, "torchvision dataset")
+        raise refusal("torchvision-address", address, address=address)
+    if named not in SETS:
+        raise refusal("torchvision-unknown", address, name=named, available=tuple(sorted(SETS)))
+    kinds = SETS[named]
     sets = [(_split_of(kind), _opened(named, folder, kind, bool(option))) for kind in kinds]
     source = TorchvisionSource(named, sets)
     items = [item for split, one in sets for item in _items(split, one)]
@@ -100,12 +97,9 @@ def _opened(name: str, folder: str, kind: dict[str, Any], download: bool) -> Any
     try:
         return getattr(datasets, name)(folder, **kind, **options)
     except (RuntimeError, OSError, ValueError) as error:
-        raise UserError(
-            f"torchvision's {name} is not complete in {folder} ({str(error).splitlines()[0]}). Put "
-            f"its files there, or let it be downloaded with {PREFIX}{name}@{folder}?download.",
-            code="missing-source",
-            field="source",
-        ) from error
+        words = str(error).splitlines()[0]
+        facts = {"name": name, "folder": folder, "reason": reason("told", words=words)}
+        raise refusal("torchvision-missing", folder, **facts) from error
 
 
 def _items(split: str | None, one: Any) -> Iterator[Item]:

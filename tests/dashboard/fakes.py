@@ -18,6 +18,8 @@ from PIL import Image
 from digpt.data import difference
 from digpt.data.difference import Difference
 from digpt.data.health import Finding, Health
+from digpt.data.problems import Problem, problem
+from digpt.data.reasons import reason
 from digpt.errors import UserError
 from digpt.recipe import PRESETS
 from jobs import deep, governance
@@ -79,13 +81,6 @@ CLASSES = ("normal", "scratch", "crack", "pitting", "stain", "dent", "missing", 
 class Listing(NamedTuple):
     items: list[PilotCard]
     total: int
-
-
-class Problem(NamedTuple):
-    severity: str
-    file: str
-    what: str
-    fix: str
 
 
 class ImportResult(NamedTuple):
@@ -475,8 +470,10 @@ class FakeService:
         if "missing" in str(source):
             raise UserError(f"There is no folder {source}.", code="missing-file", field="source")
         problems = (
-            Problem("error", "crack/007.png", "truncated file", "export it again"),
-            Problem("warning", "dent", "only 4 images", "add more images"),
+            problem(
+                "image-unreadable", "crack/007.png", index=7, total=40, reason=reason("truncated")
+            ),
+            problem("class-few", "", label="dent", count=4, least=5),
         )
         if dry_run:
             return ImportResult(None, None, "class folders", {"train": {"crack": 40}}, problems)

@@ -359,5 +359,7 @@ def test_a_refused_import_lists_its_problems_beside_the_error(tmp_path: Path, ho
     found = json.loads(result.stdout)
     assert found["dataset"] is None
     assert found["problems"][0]["file"] == "a/a0.png"
+    shown = digpt("data", "check", source, "--lang", "ja", home=home).stderr
+    assert [w in shown for w in ("種別", "エラー", "a/a0.png", "対処", "--skip-bad")] == [True] * 5
     again = digpt("data", "add", source, "--name", "parts", "--skip-bad", "--json", home=home)
     assert again.exit_code == 0

@@ -245,7 +245,8 @@ class TestNew:
         found = service.import_dataset(Path("x"), name="x", dry_run=True)
         shown = problems(found, EN, stored=False)
         assert "crack/007.png" in shown
-        assert "export it again" in shown
+        assert "Re-export it" in shown
+        assert "ファイルが途中で切れています" in problems(found, JA, stored=False)
 
     def test_the_plan_gives_ranges(self, service):
         found = service.estimate(to_spec(begin(service, None, "p1")))

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from dashboard.html import Data, Html, h, join, note, table, tag
+from dashboard.problems import problem_words
 from dashboard.text import Viewer
 
 COLUMNS = ("severity", "file", "what", "fix")
@@ -47,10 +48,13 @@ def _listed(found: Any, me: Viewer) -> Html:
 
 def problem_rows(found: Any, me: Viewer) -> list[list[str]]:
     """Severity, file, what and fix of each problem in the viewer's words."""
-    box = f'"{me.text("new.add.skip")}"'  # what the command line calls --skip-bad
+    box = me.text(
+        "new.add.quoted", words=me.text("new.add.skip")
+    )  # what a terminal calls --skip-bad
+    words = [problem_words(p, me) for p in found.problems]
     return [
-        [me.text(f"severity.{p.severity}"), p.file, p.what, p.fix.replace("--skip-bad", box)]
-        for p in found.problems
+        [me.text(f"severity.{p.severity}"), p.file, what, fix.replace("--skip-bad", box)]
+        for p, (what, fix) in zip(found.problems, words, strict=True)
     ]
 
 

@@ -11,7 +11,7 @@ from digpt.data.layouts.masks import mask_pairs
 from digpt.data.layouts.tables import read_table
 from digpt.data.layouts.voc import voc, voc_paths
 from digpt.data.layouts.yolo import yolo, yolo_path
-from digpt.data.problems import Problem
+from digpt.data.problems import problem
 from digpt.data.sources import Source
 
 
@@ -55,9 +55,7 @@ def _of_chosen(source: Source, chosen: str) -> Layout:
     table = read_table(source, chosen)
     if is_manifest(table):
         return manifest(source, [table])
-    what = "The table needs a column of paths (path, file, image) and one of classes (label)."
-    missing = [Problem("error", chosen, what, "Rename its columns.")]
-    return Layout("table", [], table.problems or missing)
+    return Layout("table", [], table.problems or [problem("table-columns", chosen)])
 
 
 __all__ = ["Item", "Layout", "find_layout", "is_table"]

@@ -7,7 +7,8 @@ from typing import Any
 
 from digpt.data.images import BadImage
 from digpt.data.layouts.items import Item, Layout, Places, composed, split_in, split_of_folders
-from digpt.data.problems import Problem
+from digpt.data.problems import problem
+from digpt.data.reasons import because, reason
 from digpt.data.shapes import Rle, Shape, rle_pixels
 from digpt.data.sources import Source
 
@@ -30,8 +31,7 @@ def coco(source: Source, paths: list[str]) -> Layout:
             _Reading(path, places, layout, known).read(content)
     left = [path for path in places if path not in known]
     if left:
-        what = f"{len(left)} pictures are in none of the files, e.g. {left[0]}."
-        layout.problems.append(Problem("warning", paths[0], what, "They are not imported."))
+        layout.problems.append(problem("coco-left", paths[0], count=len(left), example=left[0]))
     return layout
 
 
@@ -47,13 +47,12 @@ def _content(source: Source, path: str, layout: Layout) -> dict[str, Any] | None
     try:
         content = json.loads(source.read(path))
         if not isinstance(content, dict):
-            raise ValueError("it is no object")
+            raise ValueError(reason("json-object"))
         wrong = [k for k in ("images", "annotations") if not isinstance(content.get(k, []), list)]
         if wrong:
-            raise ValueError(f"{wrong[0]!r} is no list")
+            raise ValueError(reason("json-list", name=wrong[0]))
     except (OSError, ValueError, RecursionError, BadImage) as error:
-        what = f"The file cannot be read: {error}."
-        layout.problems.append(Problem("error", path, what, "Export the annotations again."))
+        layout.problems.append(problem("coco-unreadable", path, reason=because(error)))
         return None
     return content
 
@@ -75,23 +74,21 @@ class _Reading:
         for number, annotation in enumerate(content.get("annotations", []), 1):
             where = f"{self._path}, annotation {number}"
             if not isinstance(annotation, dict):
-                self._say("error", where, "It is no object.", "Export the annotations again.")
+                self._say("coco-annotation", where)
                 continue
             ident = _key(annotation.get("id"))
             seen[ident] += 1
             if ident is not None and seen[ident] == 2:
-                what = f"The annotation id {ident!r} is used more than once."
-                self._say("warning", where, what, "Each is kept; give every one its own id.")
+                self._say("coco-annotation-id", where, id=ident)
             self._add_object(where, annotation)
 
     def _read_classes(self, categories: Any) -> None:
         for number, one in enumerate(categories if isinstance(categories, list) else [], 1):
             where = f"{self._path}, category {number}"
             if not isinstance(one, dict) or _key(one.get("id")) is None or not one.get("name"):
-                self._say("error", where, "It has no id or no name.", "Complete it.")
+                self._say("coco-category", where)
             elif one["id"] in self._classes:
-                what = f"The category id {one['id']!r} is used more than once."
-                self._say("error", where, what, "Give every category its own id.")
+                self._say("coco-category-id", where, id=one["id"])
             else:
                 self._classes[one["id"]] = composed(str(one["name"]).strip())
 
@@ -99,19 +96,17 @@ class _Reading:
         name = image.get("file_name") if isinstance(image, dict) else None
         ident = _key(image.get("id")) if isinstance(image, dict) else None
         if not isinstance(name, str) or ident is None:
-            self._say("error", where, "It has no id or no file_name.", "Export it again.")
+            self._say("coco-image", where)
             return
         if ident in self._by_id:
-            what = f"The image id {ident!r} is used more than once."
-            self._say("error", where, what, "Give every image its own id.")
+            self._say("coco-image-id", where, id=ident)
             return
         path = self._places.find(name, self._path, self._split)
         if path is None:
-            self._say("error", where, f"{name} does not exist.", "Add the picture, or remove it.")
+            self._say("coco-image-missing", where, name=name)
             return
         if path in self._known:
-            what = f"{path} is listed twice."
-            self._say("warning", where, what, "Its annotations are taken together.")
+            self._say("coco-image-twice", where, path=path)
             self._by_id[ident] = self._known[path]
             return
         width, height = _number(image.get("width")), _number(image.get("height"))
@@ -123,27 +118,25 @@ class _Reading:
     def _add_object(self, where: str, annotation: dict[str, Any]) -> None:
         item = self._by_id.get(_key(annotation.get("image_id")))
         if item is None:
-            what = f"Its image {annotation.get('image_id')!r} is not in the file."
-            self._say("error", where, what, "Remove it, or add the image.")
+            self._say("coco-no-image", where, id=annotation.get("image_id"))
             return
         if isinstance(annotation.get("caption"), str):  # a file of captions, not of objects
             item.captions.setdefault("caption", annotation["caption"].strip())
             return
         label = self._classes.get(_key(annotation.get("category_id")))
         if label is None:
-            what = f"Its category {annotation.get('category_id')!r} is not among the categories."
-            self._say("error", where, what, "Add the category, or correct the number.")
+            self._say("coco-no-category", where, id=annotation.get("category_id"))
             return
         try:
             shape = _shape(label, where, annotation)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
-            self._say("error", where, f"Its outline cannot be read: {error}.", "Draw it again.")
+            self._say("coco-outline", where, reason=because(error))
             return
         assert item.shapes is not None
         item.shapes.append(shape)
 
-    def _say(self, severity: Any, where: str, what: str, fix: str) -> None:
-        self._layout.problems.append(Problem(severity, where, what, fix))
+    def _say(self, code: str, where: str, **facts: Any) -> None:
+        self._layout.problems.append(problem(code, where, **facts))
 
 
 def _shape(label: str, where: str, annotation: dict[str, Any]) -> Shape:
@@ -159,7 +152,7 @@ def _shape(label: str, where: str, annotation: dict[str, Any]) -> Shape:
     elif rle:
         corners = _bounds(rle)
     else:
-        raise ValueError("it has neither bbox nor segmentation")
+        raise ValueError(reason("outline-none"))
     return Shape(label, corners, where, polygons, rle)
 
 
@@ -172,11 +165,11 @@ def _outline(found: Any) -> tuple[tuple[tuple[float, ...], ...], Rle | None]:
         counts = found["counts"]
         runs = tuple(map(int, counts)) if isinstance(counts, list) else rle_counts(counts)
         if min(runs, default=0) < 0 or sum(runs) != height * width or height * width > 10**8:
-            raise ValueError("the run lengths do not fill the picture")
+            raise ValueError(reason("rle-size"))
         return (), Rle(runs, height, width)
     polygons = tuple(tuple(map(float, polygon)) for polygon in found)
     if any(len(polygon) < 6 or len(polygon) % 2 for polygon in polygons):
-        raise ValueError("a polygon needs three points or more")
+        raise ValueError(reason("outline-points"))
     return polygons, None
 
 
@@ -187,7 +180,7 @@ def rle_counts(text: str) -> tuple[int, ...]:
     for letter in text:
         code = ord(letter) - 48
         if not 0 <= code < 64 or shift > 60 or len(counts) > MOST_RUNS:
-            raise ValueError("the compressed run lengths are damaged")
+            raise ValueError(reason("rle-damaged"))
         value |= (code & 31) << shift
         shift += 5
         if code & 32:
@@ -202,7 +195,7 @@ def rle_counts(text: str) -> tuple[int, ...]:
 def _bounds(rle: Rle) -> tuple[float, float, float, float]:
     rows, columns = rle_pixels(rle).nonzero()
     if not len(rows):
-        raise ValueError("the run lengths mark no pixel")
+        raise ValueError(reason("rle-empty"))
     return (
         float(columns.min()),
         float(rows.min()),

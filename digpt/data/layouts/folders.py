@@ -13,7 +13,7 @@ from digpt.data.layouts.items import (
     is_image,
     is_table,
 )
-from digpt.data.problems import Problem
+from digpt.data.problems import Problem, problem
 from digpt.data.sources import Source
 
 
@@ -40,12 +40,10 @@ def class_folders(source: Source) -> Layout:
 
 def _plain(source: Source, images: list[str]) -> Layout:
     """A folder of pictures and nothing else: a pool to pretrain on, or to label."""
-    what = f"No class is given for any of the {len(images)} pictures: all go into the pool."
-    fix = "A pool can be pretrained on. For a pilot, label some, or give a folder per class."
     return Layout(
         format=f"plain folder without classes ({source.kind})",
         items=[Item(path, None, "pool") for path in images],
-        problems=[Problem("warning", folder_of(images[0]), what, fix)],
+        problems=[problem("no-classes", folder_of(images[0]), count=len(images))],
     )
 
 
@@ -79,10 +77,7 @@ def _place(layout: Layout, path: str, parts: tuple[str, ...], has_splits: bool) 
     elif folders:
         layout.items.append(Item(path, composed(folders[0]), split))
     else:
-        what = "The picture lies in no class folder."
-        layout.problems.append(
-            Problem("error", path, what, "Move it into the folder of its class.")
-        )
+        layout.problems.append(problem("no-class-folder", path))
 
 
 def _empty_classes(
@@ -98,17 +93,14 @@ def _empty_classes(
         if has_splits and parts and SPLIT_NAMES.get(parts[0].lower()) in (None, "pool"):
             continue
         if len(parts) == depth and "/".join(parts) not in filled:
-            what = "The class folder holds no picture."
-            yield Problem("error", folder, what, "Put pictures in, or remove the folder.")
+            yield problem("empty-class", folder)
 
 
 def _beside_splits(tops: list[str]) -> Iterator[Problem]:
     for top in tops:
         if top.lower() not in SPLIT_NAMES:
-            what = "The folder stands beside split folders but is none."
-            yield Problem("error", top, what, "Name it train, val, test or pool, or move it away.")
+            yield problem("beside-splits", top)
     names = Counter(SPLIT_NAMES.get(top.lower()) for top in tops)
     for split, n in names.items():
         if split and n > 1:
-            what = f"{n} folders mean the split {split!r}; they are read as one."
-            yield Problem("warning", split, what, "Keep one of them if that is not meant.")
+            yield problem("split-twice", split, count=n, split=split)

@@ -20,7 +20,8 @@ from digpt.data.layouts.items import (
     split_of_folders,
 )
 from digpt.data.layouts.manifest import MEANING
-from digpt.data.problems import Problem
+from digpt.data.problems import Problem, problem
+from digpt.data.reasons import because, reason
 from digpt.data.shapes import Shape
 from digpt.data.sources import FolderSource, Source
 from digpt.data.sources.base import SourceImages
@@ -73,7 +74,7 @@ class ArrowSource:
         outside = str(cell.get("path") or "")
         if outside in self._inside:
             return self._inner.read(outside)
-        raise BadImage(f"the row holds no bytes, and its file {outside!r} is not in the folder")
+        raise BadImage(reason("row-no-bytes", name=outside))
 
     def images(self, paths: Sequence[str]) -> EncodedImages:
         return SourceImages(self, paths)
@@ -110,8 +111,7 @@ def huggingface(source: Source, paths: list[str]) -> Layout:
         try:
             _read_file(source, path, rows, layout)
         except _errors() as error:
-            what = f"The file cannot be read: {error}."
-            layout.problems.append(Problem("error", path, what, "Copy or save it again."))
+            layout.problems.append(problem("arrow-unreadable", path, reason=because(error)))
     rows.files = tuple(sorted(item.path for item in layout.items))
     return layout
 
@@ -182,7 +182,7 @@ def _parts(source: Source, path: str, rows: ArrowSource) -> Iterator[tuple[Any, 
 def _checked_column(schema: Any) -> str:
     found = _picture_column(schema)
     if found is None:
-        raise ValueError("no column holds pictures (bytes and path)")
+        raise ValueError(reason("no-picture-column"))
     return found
 
 
@@ -257,8 +257,7 @@ def _label(item: Item, cell: Any, names: list[str], layout: Layout) -> str | Non
     if isinstance(cell, int) and 0 <= cell < len(names):
         return names[cell]
     if cell != -1:  # which means that there is none
-        what = f"The class {cell!r} is not among the {len(names)} names."
-        layout.problems.append(Problem("error", item.path, what, "Correct the row."))
+        layout.problems.append(problem("arrow-class", item.path, value=cell, count=len(names)))
     return None
 
 
@@ -284,8 +283,7 @@ def _shapes(
         try:
             x, y, width, height = map(float, box)
         except (TypeError, ValueError):
-            what = f"The box of object {number} is no x, y, width, height."
-            layout.problems.append(Problem("error", item.path, what, "Correct the row."))
+            layout.problems.append(problem("arrow-box", item.path, number=number))
             continue
         if label:
             where = f"{item.path}, object {number}"

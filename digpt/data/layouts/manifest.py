@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from digpt.data.layouts.folders import wrapper
@@ -16,7 +17,7 @@ from digpt.data.layouts.items import (
     split_in,
 )
 from digpt.data.layouts.tables import Table
-from digpt.data.problems import Problem
+from digpt.data.problems import Problem, problem
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
 
@@ -80,9 +81,10 @@ def add_details(layout: Layout, table: Table) -> None:
     roles = _roles(table.header)
     errors = [p for p in table.problems if p.severity == "error"]
     if errors or roles.count("path") != 1 or _repeated_columns(table):
-        what = errors[0].what if errors else "It has no one column of file names."
-        fix = "The table is not used; correct it if it belongs to the pictures."
-        layout.problems.append(Problem("warning", table.path, what, fix))
+        layout.problems += [replace(error, severity="warning") for error in errors]
+        layout.problems.append(
+            problem("details-unused" if errors else "details-column", table.path)
+        )
         return
     by_path = {composed(item.path): item for item in layout.items}
     listed = set()
@@ -96,8 +98,7 @@ def add_details(layout: Layout, table: Table) -> None:
     layout.format += f" with details from {table.path}"
     left = len(by_path) - len(listed)
     if left:
-        what = f"{left} of {len(by_path)} images have no row in this table."
-        layout.problems.append(Problem("warning", table.path, what, "Add rows, or go on without."))
+        layout.problems.append(problem("details-left", table.path, count=left, total=len(by_path)))
 
 
 class _Reading:
@@ -116,25 +117,22 @@ class _Reading:
         """Add the row's item, or say what is wrong with the row."""
         where = f"{self._table}, row {number}"
         if len(row) != len(self._header):
-            what = f"The row has {len(row)} cells, the header {len(self._header)}."
-            return Problem("error", where, what, "Quote cells that hold the separator.")
+            return problem("row-cells", where, count=len(row), header=len(self._header))
         cells = {name: cell.strip() for name, cell in zip(self._header, row, strict=True)}
         named = _join(self._table, cells[self._columns["path"]])
         label = composed(cells[self._columns["label"]]) or None
         split, unknown = self._split_of(cells)
         if named is None:
-            what = f"{cells[self._columns['path']]!r} is not the path of a file below the table."
-            return Problem("error", where, what, "Write paths relative to the table's folder.")
+            return problem("row-path", where, path=cells[self._columns["path"]])
         if unknown:
-            what = f"{unknown!r} is no split."
-            return Problem("error", where, what, "Use pool, train, val or test.")
+            return problem("row-split", where, split=unknown)
         path = self._places.exact(named)
         if path is None:
-            return Problem("error", where, f"{named} does not exist.", "Correct or remove the row.")
+            return problem("row-missing", where, path=named)
         if self._has_boxes:
             return self._add_box(layout, where, path, label, split, cells)
         if label is None and split != "pool":
-            return Problem("error", where, f"{path} has no class.", 'Fill it in, or split "pool".')
+            return problem("row-no-class", where, path=path)
         if path in self._seen:
             return self._repeated(where, path, label)
         item = Item(path, label, split)
@@ -149,8 +147,7 @@ class _Reading:
         if len(labels) < 2:
             return None
         item.label, item.attributes["labels"] = labels[0], ";".join(labels)
-        what = f"{item.path} has {len(labels)} classes; the first, {labels[0]!r}, is taken."
-        return Problem("warning", where, what, "All of them are kept as the attribute labels.")
+        return problem("row-classes", where, path=item.path, count=len(labels), label=labels[0])
 
     def _add_box(
         self,
@@ -174,10 +171,9 @@ class _Reading:
         try:
             x0, y0, x1, y1 = map(float, corners)
         except ValueError:
-            what = f"The corners {', '.join(corners)} are not all numbers."
-            return Problem("error", where, what, "Write pixels: xmin, ymin, xmax, ymax.")
+            return problem("row-corners", where, corners=", ".join(corners))
         if label is None:
-            return Problem("error", where, "The box has no class.", "Fill it in.")
+            return problem("row-box-class", where)
         assert item.shapes is not None
         item.shapes.append(Shape(label, (x0, y0, x1, y1), where))
         return None
@@ -193,10 +189,8 @@ class _Reading:
     def _repeated(self, where: str, path: str, label: str | None) -> Problem:
         number, before, _ = self._seen[path]
         if label == before:
-            what = f"{path} stands in row {number} already; this row is not used."
-            return Problem("warning", where, what, "Remove one of the rows.")
-        what = f"{path} is {label!r} here and {before!r} in row {number}."
-        return Problem("error", where, what, "Keep the row that is right.")
+            return problem("row-twice", where, path=path, row=number)
+        return problem("row-differs", where, path=path, label=label, before=before, row=number)
 
 
 def _roles(header: list[str]) -> list[str]:
@@ -216,14 +210,11 @@ def _repeated_columns(table: Table) -> list[Problem]:
     names = Counter(table.header)
     found = []
     for name in (n for n, times in names.items() if times > 1):
-        what = f"The column {name!r} stands there {names[name]} times."
-        found.append(Problem("error", table.path, what, "Give every column its own name."))
+        found.append(problem("column-twice", table.path, name=name, count=names[name]))
     roles = Counter(_roles(table.header))
     for role in ("split", "group"):
         if roles[role] > 1:
-            what = f"{roles[role]} columns could be the {role}."
-            fix = f"Name only one of them {role!r}."
-            found.append(Problem("error", table.path, what, fix))
+            found.append(problem("column-unclear", table.path, count=roles[role], role=role))
     return found
 
 
@@ -254,8 +245,7 @@ def _not_listed(layout: Layout, places: Places, read: list[Table]) -> list[Probl
     left = [path for path in places if path not in listed and _is_below(path, folders)]
     if not left:
         return []
-    what = f"{len(left)} pictures are in no row that could be used, e.g. {left[0]}."
-    return [Problem("warning", read[0].path, what, "Add rows for them if they should be.")]
+    return [problem("rows-left", read[0].path, count=len(left), example=left[0])]
 
 
 def _is_below(path: str, folders: set[str]) -> bool:

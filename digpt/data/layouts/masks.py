@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import PurePosixPath
 
 from digpt.data.layouts.items import SPLIT_NAMES, Item, Layout, composed, is_image
-from digpt.data.problems import Problem
+from digpt.data.problems import problem
 from digpt.data.sources import Source
 
 MASK_FOLDERS = frozenset(
@@ -41,13 +41,10 @@ def mask_pairs(source: Source) -> Layout | None:
     layout = Layout(f"images with masks ({source.kind})", items, [])
     layout.mask_classes = mask_names(source)
     for path in sorted(set(found) - used):
-        what = "The mask has no picture."
-        layout.problems.append(Problem("error", path, what, "Add the picture, or remove the mask."))
+        layout.problems.append(problem("mask-no-picture", path))
     bare = [item.path for item in items if not (item.mask or item.instances)]
     if bare:
-        what = f"{len(bare)} pictures have no mask: nothing is marked in them."
-        fix = "Right for pictures without objects; else add the masks."
-        layout.problems.append(Problem("warning", bare[0], what, fix))
+        layout.problems.append(problem("pictures-no-mask", bare[0], count=len(bare)))
     return layout
 
 

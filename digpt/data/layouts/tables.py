@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from digpt.data.images import BadImage
-from digpt.data.problems import Problem
+from digpt.data.problems import Problem, problem
+from digpt.data.reasons import because
 from digpt.data.sources import Source
 from digpt.data.sources.archive import MAX_RATIO
 
@@ -27,11 +28,11 @@ class Table(NamedTuple):
 
 
 class _Unreadable(Exception):
-    """What is wrong with a table, and what to do."""
+    """The code and the facts of what is wrong with a table."""
 
-    def __init__(self, what: str, fix: str) -> None:
-        super().__init__(what)
-        self.what, self.fix = what, fix
+    def __init__(self, code: str, **facts: Any) -> None:
+        super().__init__(code)
+        self.code, self.facts = code, facts
 
 
 def read_table(source: Source, path: str) -> Table:
@@ -40,13 +41,11 @@ def read_table(source: Source, path: str) -> Table:
         rows, problems = _rows(source, path)
         rows = [(n, row) for n, row in rows if any(cell.strip() for cell in row)]
         if len(rows) < 2:
-            raise _Unreadable(
-                "The table holds no rows below its header.", "Add one row per picture."
-            )
+            raise _Unreadable("table-empty")
         if len(rows) > MOST_ROWS:
-            raise _Unreadable(f"The table has {len(rows):,} rows.", f"Use at most {MOST_ROWS:,}.")
+            raise _Unreadable("table-long", count=len(rows), most=MOST_ROWS)
     except _Unreadable as error:
-        return Table(path, [], [], [Problem("error", path, error.what, error.fix)])
+        return Table(path, [], [], [problem(error.code, path, **error.facts)])
     return Table(path, [name.strip() for name in rows[0][1]], rows[1:], problems)
 
 
@@ -54,8 +53,7 @@ def _rows(source: Source, path: str) -> tuple[list[tuple[int, list[str]]], list[
     try:
         data = source.read(path)
     except (OSError, BadImage) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise _Unreadable(f"The table cannot be read: {reason}.", "Check the file.") from error
+        raise _Unreadable("table-unreadable", reason=because(error)) from error
     suffix = PurePosixPath(path).suffix.lower()
     if suffix == ".xlsx":
         return _from_excel(path, data)
@@ -73,8 +71,7 @@ def _from_text(data: bytes) -> list[tuple[int, list[str]]]:
     try:
         return [(reader.line_num, row) for row in reader]
     except csv.Error as error:
-        what = f"Row {reader.line_num} cannot be read: {error}."
-        raise _Unreadable(what, "Save the table as CSV again.") from error
+        raise _Unreadable("table-row", row=reader.line_num, reason=because(error)) from error
 
 
 def _decoded(data: bytes) -> str:
@@ -85,7 +82,7 @@ def _decoded(data: bytes) -> str:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise _Unreadable("The text is neither UTF-8 nor CP932.", "Save it as CSV UTF-8.")
+    raise _Unreadable("table-encoding")
 
 
 def _from_excel(path: str, data: bytes) -> tuple[list[tuple[int, list[str]]], list[Problem]]:
@@ -96,7 +93,7 @@ def _from_excel(path: str, data: bytes) -> tuple[list[tuple[int, list[str]]], li
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             unpacked = sum(entry.file_size for entry in packed.infolist())
         if unpacked > max(len(data) * MAX_RATIO, 2**20) or unpacked > MOST_UNPACKED:
-            raise _Unreadable("The Excel file unpacks to far more than its size.", "Save it anew.")
+            raise _Unreadable("excel-bomb")
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         names, sheet = book.sheetnames, book.worksheets[0]
         sheet.reset_dimensions()  # some programs write a wrong size, which cuts rows off
@@ -108,13 +105,12 @@ def _from_excel(path: str, data: bytes) -> tuple[list[tuple[int, list[str]]], li
     except _Unreadable:
         raise
     except Exception as error:  # a damaged file fails anywhere inside the library
-        raise _Unreadable("The Excel file is damaged.", "Save it again as .xlsx.") from error
+        raise _Unreadable("excel-damaged") from error
     width = max((len(_trimmed(row)) for _, row in rows), default=0)
     even = [(n, (row + [""] * width)[:width]) for n, row in rows]
     if len(names) == 1:
         return even, []
-    what = f"Only the first of {len(names)} sheets is read: {names[0]!r}."
-    return even, [Problem("note", path, what, "Put the table on the first sheet.")]
+    return even, [problem("excel-sheets", path, count=len(names), name=names[0])]
 
 
 def _trimmed(row: list[str]) -> list[str]:
@@ -130,13 +126,12 @@ def _from_parquet(data: bytes) -> Iterator[list[str]]:
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
         if file.metadata.num_rows > MOST_ROWS:
-            what = f"The table has {file.metadata.num_rows:,} rows."
-            raise _Unreadable(what, f"Use at most {MOST_ROWS:,}.")
+            raise _Unreadable("table-long", count=file.metadata.num_rows, most=MOST_ROWS)
         table = file.read()
         table.validate(full=True)
         columns = [column.to_pylist() for column in table.columns]
     except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
-        raise _Unreadable("The Parquet file is damaged.", "Write it again.") from error
+        raise _Unreadable("parquet-damaged") from error
     yield list(table.column_names)
     for row in zip(*columns, strict=True):
         yield [_text(cell) for cell in row]
@@ -150,11 +145,9 @@ def _from_json_lines(data: bytes) -> Iterator[list[str]]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            what = f"Line {number} is no JSON: {error}."
-            raise _Unreadable(what, "Write one JSON object per line.") from error
+            raise _Unreadable("json-line", line=number, reason=because(error)) from error
         if not isinstance(row, dict):
-            what = f"Line {number} is no JSON object."
-            raise _Unreadable(what, "Write one JSON object per line.")
+            raise _Unreadable("json-line-object", line=number)
         rows.append(row)
     header = list(dict.fromkeys(name for row in rows for name in row))
     yield header

@@ -12,7 +12,8 @@ from digpt.data.layouts.items import (
     composed,
     split_of_folders,
 )
-from digpt.data.problems import Problem
+from digpt.data.problems import problem
+from digpt.data.reasons import because, reason
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
 
@@ -35,8 +36,7 @@ def voc(source: Source, paths: list[str]) -> Layout:
         if item is None:
             continue
         if item.path in known:
-            what = f"{item.path} has a second XML file; this one is not used."
-            layout.problems.append(Problem("error", path, what, "Keep the one that is right."))
+            layout.problems.append(problem("voc-twice", path, path=item.path))
             continue
         known.add(item.path)
         stem = PurePosixPath(item.path).stem
@@ -46,9 +46,7 @@ def voc(source: Source, paths: list[str]) -> Layout:
     for path in places:
         is_mask = "Segmentation" in path and PurePosixPath(path).stem in masks
         if path not in known and not is_mask:
-            what = "The picture has no XML file, so it is not imported."
-            fix = "Annotate it; for a picture without objects, save an XML file without any."
-            layout.problems.append(Problem("warning", path, what, fix))
+            layout.problems.append(problem("voc-none", path))
     return layout
 
 
@@ -60,21 +58,18 @@ def _is_voc(source: Source, path: str) -> bool:
 
 
 def _read(source: Source, path: str, places: Places, layout: Layout) -> Item | None:
-    def say(what: str, fix: str) -> None:
-        layout.problems.append(Problem("error", path, what, fix))
-
     try:
         root = _parsed(source.read(path))
     except (OSError, BadImage, ValueError, ElementTree.ParseError) as error:
-        say(f"The XML cannot be read: {error}.", "Export it again.")
+        layout.problems.append(problem("voc-unreadable", path, reason=because(error)))
         return None
     if root.tag != "annotation":
-        say("The XML is no annotation.", "Remove the file.")
+        layout.problems.append(problem("voc-other", path))
         return None
     picture = _picture(root, path, places)
     if picture is None:
         named = root.findtext("filename") or PurePosixPath(path).stem
-        say(f"Its picture {named} does not exist.", "Add the picture, or remove the XML file.")
+        layout.problems.append(problem("voc-missing", path, name=named))
         return None
     item = Item(picture, None, shapes=[], size=_size(root))
     for number, found in enumerate(root.iter("object"), 1):
@@ -82,8 +77,7 @@ def _read(source: Source, path: str, places: Places, layout: Layout) -> Item | N
         try:
             shape = _shape(found, where)
         except (ValueError, TypeError) as error:
-            what = f"The object cannot be read: {error}."
-            layout.problems.append(Problem("error", where, what, "Draw it again."))
+            layout.problems.append(problem("voc-object", where, reason=because(error)))
             continue
         assert item.shapes is not None
         item.shapes.append(shape)
@@ -92,9 +86,9 @@ def _read(source: Source, path: str, places: Places, layout: Layout) -> Item | N
 
 def _parsed(data: bytes) -> ElementTree.Element:
     if len(data) > MOST_BYTES:
-        raise ValueError(f"it has more than {MOST_BYTES // 2**20} MiB")
+        raise ValueError(reason("xml-large", mib=MOST_BYTES // 2**20))
     if b"<!ENTITY" in data or b"<!DOCTYPE" in data:
-        raise ValueError("it defines entities, which annotations never need and attacks do")
+        raise ValueError(reason("xml-entities"))
     return ElementTree.fromstring(data)
 
 
@@ -114,10 +108,10 @@ def _shape(found: ElementTree.Element, where: str) -> Shape:
     label = composed((found.findtext("name") or "").strip())
     box = found.find("bndbox")
     if not label or box is None:
-        raise ValueError("it has no name or no bndbox")
+        raise ValueError(reason("voc-incomplete"))
     corners = [(box.findtext(side) or "").strip() for side in ("xmin", "ymin", "xmax", "ymax")]
     if not all(corners):
-        raise ValueError("its bndbox is not complete")
+        raise ValueError(reason("voc-corners"))
     x0, y0, x1, y1 = map(float, corners)
     return Shape(label, (x0, y0, x1, y1), where)
 

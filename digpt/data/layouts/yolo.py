@@ -13,7 +13,8 @@ from digpt.data.layouts.items import (
     is_image,
     split_of_folders,
 )
-from digpt.data.problems import Problem
+from digpt.data.problems import Problem, problem
+from digpt.data.reasons import because, reason
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
 
@@ -37,8 +38,7 @@ def yolo(source: Source, path: str) -> Layout:
     content = _yaml(source, path) if path else {}
     layout = Layout(f"YOLO {path or 'without YAML'} ({source.kind})", [], [])
     if not isinstance(content, dict):
-        fix = "Write names, train and val."
-        layout.problems.append(Problem("error", path, "The YAML file cannot be read.", fix))
+        layout.problems.append(problem("yaml-unreadable", path))
         return layout
     names = _names(source, path, content, layout)
     splits = _splits(source, content)
@@ -83,14 +83,12 @@ def _names(source: Source, path: str, content: dict[Any, Any], layout: Layout) -
         names = [composed(str(name).strip()) for name in found]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            what = f"The class {twice[0]!r} stands there more than once."
-            layout.problems.append(Problem("error", path, what, "Give every class its own name."))
+            layout.problems.append(problem("yaml-class-twice", path, label=twice[0]))
         return names
     for listing in (p for p in source.files if PurePosixPath(p).name == "classes.txt"):
         lines = source.read(listing).decode("utf-8-sig", "replace").splitlines()
         return [composed(line.strip()) for line in lines if line.strip()]
-    what = "No class names are given; classes are called by their numbers."
-    layout.problems.append(Problem("warning", path, what, "Add names to the YAML file."))
+    layout.problems.append(problem("yaml-no-names", path))
     return []
 
 
@@ -137,8 +135,7 @@ def _shapes(
     try:
         lines = source.read(path).decode("utf-8-sig").splitlines()
     except (OSError, BadImage, UnicodeDecodeError):
-        what, fix = "The label file cannot be read.", "Export it again."
-        layout.problems.append(Problem("error", path, what, fix))
+        layout.problems.append(problem("yolo-file", path))
         return
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -147,26 +144,24 @@ def _shapes(
         try:
             yield _shape(line.split(), names, where, keypoints)
         except (ValueError, OverflowError) as error:
-            what = f"The line cannot be used: {error}."
-            fix = "Write: class x y width height, as shares of the picture."
-            layout.problems.append(Problem("error", where, what, fix))
+            layout.problems.append(problem("yolo-line", where, reason=because(error)))
 
 
 def _shape(cells: list[str], names: list[str], where: str, keypoints: bool) -> Shape:
     """A box (5 numbers), or a polygon (class and three points or more)."""
     number = int(float(cells[0]))
     if number < 0 or (names and number >= len(names)):
-        raise ValueError(f"class {number} is not among the {len(names)} names")
+        raise ValueError(reason("yolo-class", number=number, count=len(names)))
     label = names[number] if names else str(number)
     values = [float(cell) for cell in cells[1:]]
     if len(values) < 4:
-        raise ValueError(f"it has {len(values)} numbers after the class")
+        raise ValueError(reason("yolo-few", count=len(values)))
     if len(values) in (4, 5) or keypoints:  # a fifth number is the confidence of a prediction
         x, y, width, height = values[:4]
         box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
         return Shape(label, _shares(box), where, relative=True)
     if len(values) % 2:
-        raise ValueError(f"{len(values)} numbers are no polygon")
+        raise ValueError(reason("yolo-odd", count=len(values)))
     xs, ys = values[::2], values[1::2]
     box = (min(xs), min(ys), max(xs), max(ys))
     return Shape(label, _shares(box), where, polygons=(tuple(values),), relative=True)
@@ -174,7 +169,7 @@ def _shape(cells: list[str], names: list[str], where: str, keypoints: bool) -> S
 
 def _shares(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
     if max(map(abs, box)) > 2:
-        raise ValueError("its numbers are no shares from 0 to 1 of the picture's sides")
+        raise ValueError(reason("yolo-shares"))
     return box
 
 
@@ -182,12 +177,9 @@ def _unmatched(source: Source, used: set[str], bare: list[str]) -> list[Problem]
     found = []
     for path in source.files:
         if _is_label(path) and path not in used:
-            what = "The label file has no picture."
-            found.append(Problem("error", path, what, "Add the picture, or remove the file."))
+            found.append(problem("yolo-no-picture", path))
     if bare:
-        what = f"{len(bare)} pictures have no label file: nothing is marked in them."
-        fix = "Right for pictures without objects; else add the label files."
-        found.append(Problem("warning", bare[0], what, fix))
+        found.append(problem("yolo-no-file", bare[0], count=len(bare)))
     return found
 
 

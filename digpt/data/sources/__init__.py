@@ -7,12 +7,13 @@ an archive chose.
 from collections.abc import Sequence
 from pathlib import Path
 
+from digpt.data.problems import refusal
+from digpt.data.reasons import because
 from digpt.data.sources.archive import refused
 from digpt.data.sources.base import Source
 from digpt.data.sources.folder import FolderSource
 from digpt.data.sources.tars import TarSource
 from digpt.data.sources.zips import ZipSource
-from digpt.errors import UserError
 
 TABLES = (".csv", ".tsv", ".xlsx", ".parquet", ".jsonl")
 ANNOTATIONS = (".json", ".yaml", ".yml")
@@ -47,30 +48,21 @@ def open_source(source: Path, roots: Sequence[Path] = ()) -> Source:
     if source.is_dir():
         return FolderSource(source, roots)
     if not source.exists():
-        raise UserError(
-            f"{source} does not exist. Check the path; relative paths start at {Path.cwd()}.",
-            code="missing-source",
-            field=str(source),
-        )
+        named = str(source)
+        raise refusal("source-missing", named, path=named, here=str(Path.cwd()))
     suffix = source.suffix.lower()
     if suffix in TABLES + ANNOTATIONS:
         return FolderSource(source.parent, roots)
     if suffix in _NAMED:
         return _archive(source, suffix)
-    raise UserError(
-        f"{source.name} is no folder, archive (zip, tar, tar.gz, tar.bz2, tar.xz), table (csv, "
-        "tsv, xlsx, parquet, jsonl) or annotation file (COCO json, YOLO yaml). Give one of these.",
-        code="unknown-format",
-        field=source.name,
-    )
+    raise refusal("source-unknown", source.name, name=source.name)
 
 
 def _archive(source: Path, suffix: str) -> Source:
     found = _kind(source)
     if found not in _NAMED[suffix]:
-        what = f"cannot be opened: by its name it is {' or '.join(_NAMED[suffix])}, by its content "
-        what += f"{found or 'none of the kinds we know'}"
-        raise refused(source, what, "Save it again as ZIP, or correct its name.")
+        facts = {"named": _NAMED[suffix][0]} | ({"found": found} if found else {})
+        raise refused(source, "archive-kind" if found else "archive-unknown", **facts)
     return ZipSource(source) if found == "ZIP" else TarSource(source, found)
 
 
@@ -80,7 +72,7 @@ def _kind(source: Path) -> str:
         with source.open("rb") as file:
             head = file.read(512)
     except OSError as error:
-        raise refused(source, f"cannot be read ({error.strerror})", "Check the file.") from error
+        raise refused(source, "archive-unreadable", reason=because(error)) from error
     if head[257:262] == b"ustar":
         return "tar"
     return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "")

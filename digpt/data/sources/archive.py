@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from digpt.data.problems import refusal
 from digpt.data.sources.base import is_hidden
 from digpt.errors import UserError
 
@@ -15,22 +17,20 @@ LONGEST_NAME = 255  # bytes of one part of a path: what file systems take
 NESTED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".rar", ".7z", ".zst")
 
 
-def refused(archive: Path, what: str, fix: str) -> UserError:
+def refused(archive: Path, code: str, **facts: Any) -> UserError:
     """The archive, what is wrong with it, and what to do."""
-    return UserError(
-        f"The archive {archive.name} {what}. {fix}", code="bad-archive", field=archive.name
-    )
+    return refusal(code, archive.name, archive=archive.name, **facts)
 
 
 def check_count(archive: Path, count: int) -> None:
     if count > MAX_FILES:
-        raise refused(archive, f"holds {count:,} files", f"Use at most {MAX_FILES:,}.")
+        raise refused(archive, "archive-files", count=count, most=MAX_FILES)
 
 
 def check_total(archive: Path, total: int) -> None:
     if total > MAX_TOTAL_BYTES:
-        what = f"unpacks to {total / 2**30:.0f} GiB"
-        raise refused(archive, what, f"Split it below {MAX_TOTAL_BYTES // 2**30} GiB.")
+        facts = {"gib": total / 2**30, "most": MAX_TOTAL_BYTES // 2**30}
+        raise refused(archive, "archive-size", **facts)
 
 
 def checked_name(archive: Path, name: str) -> str:
@@ -38,9 +38,9 @@ def checked_name(archive: Path, name: str) -> str:
     name = name.replace("\\", "/")
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or re.match(r"^[A-Za-z]:", name):
-        raise refused(archive, f"holds a path that leads outside: {name!r}", "Make it again.")
+        raise refused(archive, "archive-path", name=name)
     if not name.isprintable() or any(len(p.encode()) > LONGEST_NAME for p in parts):
-        raise refused(archive, f"holds a name that no disk takes: {name[:80]!r}", "Rename it.")
+        raise refused(archive, "archive-name", name=name[:80])
     return str(PurePosixPath(name))
 
 
@@ -50,16 +50,15 @@ def listed(archive: Path, files: Iterable[str], folders: Iterable[str]) -> tuple
     known = set(names)
     if len(known) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise refused(archive, f"holds {twice!r} twice", "Make it again.")
+        raise refused(archive, "archive-twice", name=twice)
     above = {str(p) for name in (*names, *folders) for p in PurePosixPath(name).parents} - {"."}
     everywhere = above | set(folders)
     both = sorted(known & everywhere)
     if both:
-        raise refused(archive, f"holds {both[0]!r} as a file and as a folder", "Make it again.")
+        raise refused(archive, "archive-both", name=both[0])
     nested = next((n for n in names if PurePosixPath(n).suffix.lower() in NESTED), None)
     if nested:
-        what = f"holds another archive: {nested!r}"
-        raise refused(archive, what, "Unpack that one first, then pack everything as one.")
+        raise refused(archive, "archive-nested", name=nested)
     return sorted(known), sorted(everywhere)
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from digpt.data.images import EncodedImages, FileImages, read_file
-from digpt.data.problems import Problem
+from digpt.data.problems import Problem, problem, refusal
+from digpt.data.reasons import because
 from digpt.data.sources.archive import MAX_FILES
 from digpt.data.sources.base import is_hidden
-from digpt.errors import UserError
 
 
 class FolderSource:
@@ -24,11 +24,7 @@ class FolderSource:
         for path, entry in self._walk(""):
             (folders if entry.is_dir(follow_symlinks=False) else files).append(path)
             if len(files) > MAX_FILES:
-                raise UserError(
-                    f"{root} holds more than {MAX_FILES:,} files. Choose the folder of the images.",
-                    code="too-many-files",
-                    field=str(root),
-                )
+                raise refusal("source-large", str(root), path=str(root), most=MAX_FILES)
         self.files = tuple(sorted(files))
         self.folders = tuple(sorted(folders))
 
@@ -43,8 +39,7 @@ class FolderSource:
         try:
             entries = list(os.scandir(self.root / below))
         except OSError as error:
-            what = f"The folder cannot be read: {error.strerror}."
-            self._refuse(below, what, "Check its rights.")
+            self.problems.append(problem("folder-unreadable", below, reason=because(error)))
             return
         for entry in entries:
             path = f"{below}/{entry.name}" if below else entry.name
@@ -59,19 +54,14 @@ class FolderSource:
     def _is_usable(self, path: str, entry: "os.DirEntry[str]") -> bool:
         if not path.isascii() and not _is_text(path):
             shown = os.fsencode(path).decode("cp932", "replace")
-            fix = "Rename it, e.g. with convmv -f cp932 -t utf-8 -r --notest FOLDER."
-            self._refuse(shown, "The file name is not UTF-8.", fix)
+            self.problems.append(problem("name-encoding", shown))
             return False
         if self._allowed and entry.is_symlink():
             target = (self.root / path).resolve()
             if not any(target.is_relative_to(root) for root in self._allowed):
-                what = "The link leads out of the folders that may be used."
-                self._refuse(path, what, "Put the file itself there.")
+                self.problems.append(problem("link-outside", path))
                 return False
         return True
-
-    def _refuse(self, path: str, what: str, fix: str) -> None:
-        self.problems.append(Problem("error", path, what, fix))
 
 
 def _is_text(path: str) -> bool:

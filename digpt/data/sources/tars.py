@@ -14,6 +14,7 @@ from typing import IO, Any, Protocol
 
 from digpt.data.images import EncodedImages, check_size
 from digpt.data.problems import Problem
+from digpt.data.reasons import because
 from digpt.data.sources import archive as limits
 from digpt.data.sources.archive import checked_name, is_kept, listed, refused
 from digpt.data.sources.base import SourceImages
@@ -48,7 +49,7 @@ class TarSource:
                 folders += [name] if is_kept(name) and name != "." else []
                 continue
             if member.size < 0 or member.offset_data + member.size > size:
-                raise refused(archive, f"is cut short at {name!r}", "Copy it again.")
+                raise refused(archive, "archive-cut", name=name)
             total += member.size
             limits.check_total(archive, total)
             if is_kept(name):
@@ -78,7 +79,7 @@ def _members(archive: Path, file: IO[bytes]) -> Iterator[tarfile.TarInfo]:
             if end.strip(b"\0") or len(end) < tarfile.BLOCKSIZE:  # tarfile takes either for the end
                 raise EOFError("it is damaged or cut short after the member before")
     except _DAMAGED as error:
-        raise refused(archive, f"cannot be read ({error})", "Make it again.") from error
+        raise refused(archive, "archive-unreadable", reason=because(error)) from error
 
 
 def _name(member: tarfile.TarInfo) -> str:
@@ -89,11 +90,11 @@ def _name(member: tarfile.TarInfo) -> str:
 
 def _check_kind(archive: Path, member: tarfile.TarInfo, name: str) -> None:
     if member.issym() or member.islnk():
-        raise refused(archive, f"holds a link: {name!r}", "Put the file itself in.")
+        raise refused(archive, "archive-link", name=name)
     if member.issparse():
-        raise refused(archive, f"holds a sparse file: {name!r}", "Pack it without --sparse.")
+        raise refused(archive, "archive-sparse", name=name)
     if not member.isfile() and not member.isdir():
-        raise refused(archive, f"holds a device: {name!r}", "Take it out.")
+        raise refused(archive, "archive-device", name=name)
 
 
 # ---- decompression --------------------------------------------------------------------------
@@ -166,15 +167,13 @@ def _unpack(archive: Path, compression: str, plain: IO[bytes]) -> None:
             limits.check_total(archive, unpacked)
             ratio = unpacked / max(packed, 1)
             if unpacked > limits.SMALL_MEMBER and ratio > limits.MAX_RATIO:
-                what = f"unpacks to more than {limits.MAX_RATIO} times its size"
-                raise refused(archive, what, "Pack only the images and their tables.")
+                raise refused(archive, "archive-ratio", ratio=limits.MAX_RATIO)
             if unpacked > free:
-                what = f"needs more disk than is free ({free / 2**30:.1f} GiB)"
-                fix = f"Make room in {tempfile.gettempdir()}, or unpack it and give the folder."
-                raise refused(archive, what, fix)
+                facts = {"gib": free / 2**30, "folder": tempfile.gettempdir()}
+                raise refused(archive, "archive-disk", **facts)
             plain.write(chunk)
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-        raise refused(archive, f"cannot be read ({error})", "Copy or make it again.") from error
+        raise refused(archive, "archive-unreadable", reason=because(error)) from error
     plain.flush()
 
 

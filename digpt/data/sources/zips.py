@@ -7,6 +7,7 @@ from pathlib import Path
 
 from digpt.data.images import EncodedImages, check_size
 from digpt.data.problems import Problem
+from digpt.data.reasons import because
 from digpt.data.sources import archive as limits
 from digpt.data.sources.archive import checked_name, is_kept, listed, refused
 from digpt.data.sources.base import SourceImages
@@ -22,7 +23,7 @@ class ZipSource:
         try:
             self._opened = zipfile.ZipFile(archive)  # kept: listing it again for a file takes long
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-            raise refused(archive, f"cannot be opened ({error})", "Make the ZIP again.") from error
+            raise refused(archive, "archive-unreadable", reason=because(error)) from error
         entries = self._opened.infolist()
         _check_sizes(archive, entries)
         self._entries: dict[str, zipfile.ZipInfo] = {}
@@ -56,23 +57,21 @@ def _check_sizes(archive: Path, entries: list[zipfile.ZipInfo]) -> None:
     limits.check_count(archive, len(entries))
     limits.check_total(archive, sum(entry.file_size for entry in entries))
     if sum(entry.compress_size for entry in entries) > archive.stat().st_size:
-        what = "holds entries that overlap, as bombs do"
-        raise refused(archive, what, "Make the ZIP again.")
+        raise refused(archive, "archive-overlap")
     for entry in entries:
         ratio = entry.file_size / max(entry.compress_size, 1)
         if entry.file_size > limits.SMALL_MEMBER and ratio > limits.MAX_RATIO:
-            what = f"holds {entry.filename!r}, which unpacks to {ratio:.0f} times its size"
-            raise refused(archive, what, "Take that file out.")
+            raise refused(archive, "archive-member-ratio", name=entry.filename, ratio=ratio)
 
 
 def _check_kind(archive: Path, entry: zipfile.ZipInfo, name: str) -> None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind == stat.S_IFLNK:
-        raise refused(archive, f"holds a link: {name!r}", "Put the file itself in.")
+        raise refused(archive, "archive-link", name=name)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise refused(archive, f"holds a device: {name!r}", "Take it out.")
+        raise refused(archive, "archive-device", name=name)
     if entry.flag_bits & 1:
-        raise refused(archive, f"is encrypted ({name!r})", "Save it without a password.")
+        raise refused(archive, "archive-encrypted", name=name)
 
 
 def _decoded_name(entry: zipfile.ZipInfo) -> str:

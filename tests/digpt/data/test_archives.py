@@ -120,7 +120,7 @@ def test_too_many_files_and_too_much_data_are_refused(
 
 def test_a_file_that_is_no_zip_is_refused(tmp_path: Path):
     (tmp_path / "a.zip").write_bytes(b"PK\x03\x04 not really")
-    assert "cannot be opened" in refusal(tmp_path / "a.zip")
+    assert "cannot be read" in refusal(tmp_path / "a.zip")
 
 
 def test_a_damaged_member_is_a_problem_of_that_picture(archive, class_files, png):

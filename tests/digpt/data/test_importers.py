@@ -131,7 +131,7 @@ def test_equal_pictures_in_two_splits_stay_in_train_only(folder, class_files, pn
     assert found.dataset is not None
     assert [p for p in found.dataset.ids if "/b" in p] == ["train/good/b.png"]
     assert "4 files hold 1 pictures" in said(found, "warning")
-    assert "1 in val and 2 in test" in " ".join(found.dataset.notes)
+    assert "val: 1, test: 2" in " ".join(found.dataset.notes)
     kept = read(folder(files), name="x", exclude_cross_split_duplicates=False)
     assert kept.dataset is not None
     assert len(kept.dataset) == len(files)

@@ -261,7 +261,7 @@ def test_full_width_labels_are_reported_and_those_that_look_alike_are_named(pict
     found = read(pictures(text), name="x")
     warnings = " | ".join(p.what + p.fix for p in found.problems)
     assert "'傷1' and '傷１' differ in width, case or spaces only" in warnings
-    assert "'傷１' has full-width letters or digits.Write '傷1'" in warnings
+    assert "e.g. '傷１'.Write '傷1'" in warnings
 
 
 def test_several_classes_in_a_cell_keep_the_first_and_all_as_an_attribute(pictures):

@@ -179,7 +179,7 @@ def annotated(**changed: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (annotated(bbox=[1, 1, 0, 5]), "annotation 25: 0.png: the box 1, 1 to 1, 6 has no area"),
+        (annotated(bbox=[1, 1, 0, 5]), "annotation 25: 0.png: the box (1, 1) – (1, 6) has no area"),
         (annotated(bbox=[70, 1, 5, 5]), "lies outside the picture (60 × 40)"),
         (annotated(bbox=[1, 1, -5, 5]), "has no area"),
         (annotated(bbox=[1, 1, float("nan"), 5]), "is no number that can be right"),

@@ -114,7 +114,7 @@ def test_defect_sets_with_ground_truth_keep_their_classes(folder):
     found = read(folder(files), name="x")
     assert found.dataset is not None
     assert found.dataset.classes == ("broken", "good")
-    assert "No training picture is of the class 'broken'" in said(found, "warning")
+    assert "Classes without a training picture: broken" in said(found, "warning")
     pixels = read(folder(files), name="x", task="segmentation").dataset
     assert pixels is not None
     assert pixels.masks is not None
@@ -134,8 +134,14 @@ def test_pictures_with_and_without_objects_are_two_classes(folder):
     ("files", "what"),
     [
         ({"masks/0.png": encoded(mask()[:20])}, "has 60 × 20 pixels, its picture 60 × 40"),
-        ({"masks/0.png": b"no mask"}, "masks/0.png: The mask is no PNG, BMP, TIFF or GIF"),
-        ({"masks/0.png": encoded(mask())[:60]}, "The mask is no PNG, BMP, TIFF or GIF"),
+        (
+            {"masks/0.png": b"no mask"},
+            "masks/0.png: The mask cannot be used: it is no PNG, BMP, TIFF or GIF",
+        ),
+        (
+            {"masks/0.png": encoded(mask())[:60]},
+            "The mask cannot be used: it is no PNG, BMP, TIFF or GIF",
+        ),
         ({"masks/0.png": encoded(mask(), "JPEG")}, "a JPEG blurs the edges"),
         ({"masks/gone.png": encoded(mask())}, "The mask has no picture"),
         ({"images/0.png": b"no picture"}, "images/0.png: Image 1 of 10 cannot be read"),

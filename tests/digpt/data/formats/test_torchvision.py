@@ -51,11 +51,11 @@ def test_a_set_without_splits_gets_some(tmp_path: Path):
     ("address", "what"),
     [
         ("torchvision:CIFAR10@{empty}", "torchvision's CIFAR10 is not complete in"),
-        ("torchvision:MNIST@{empty}", "or let it be downloaded with torchvision:MNIST@"),
-        ("torchvision:CIFAR11@{empty}", "Did you mean 'CIFAR1"),
-        ("torchvision:MNIST", "write torchvision:NAME@FOLDER"),
-        ("torchvision:MNIST@", "write torchvision:NAME@FOLDER"),
-        ("torchvision:MNIST@{empty}?force", "write torchvision:NAME@FOLDER"),
+        ("torchvision:MNIST@{empty}", "is not complete in"),
+        ("torchvision:CIFAR11@{empty}", "Unknown torchvision dataset 'CIFAR11'"),
+        ("torchvision:MNIST", "is no torchvision dataset"),
+        ("torchvision:MNIST@", "is no torchvision dataset"),
+        ("torchvision:MNIST@{empty}?force", "is no torchvision dataset"),
     ],
 )
 def test_what_is_not_there_is_refused(tmp_path: Path, address: str, what: str):

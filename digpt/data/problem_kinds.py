@@ -1,0 +1,416 @@
+"""Every kind of problem that an import may speak of: how grave, what is wrong, and how to fix it.
+
+A page finds its translation by the kind's code; what stands in braces are the problem's facts.
+"""
+
+from typing import Literal, NamedTuple
+
+Severity = Literal["error", "warning", "note"]
+
+
+class Kind(NamedTuple):
+    """Severity, and two sentences with the names of facts."""
+
+    severity: Severity
+    what: str
+    fix: str
+
+
+def _error(what: str, fix: str) -> Kind:
+    return Kind("error", what, fix)
+
+
+def _warning(what: str, fix: str) -> Kind:
+    return Kind("warning", what, fix)
+
+
+def _note(what: str, fix: str) -> Kind:
+    return Kind("note", what, fix)
+
+
+_SOURCES = {
+    "source-missing": _error(
+        "{path} does not exist.", "Check the path; relative paths start at {here}."
+    ),
+    "source-unknown": _error(
+        "{name} is no folder, archive (zip, tar, tar.gz, tar.bz2, tar.xz), table (csv, tsv, xlsx, "
+        "parquet, jsonl) or annotation file (COCO json, YOLO yaml).",
+        "Give one of these.",
+    ),
+    "source-large": _error(
+        "{path} holds more than {most:,} files.", "Choose the folder of the images."
+    ),
+    "folder-unreadable": _error("The folder cannot be read: {reason}.", "Check its rights."),
+    "name-encoding": _error(
+        "The file name is not UTF-8.",
+        "Rename it, e.g. with convmv -f cp932 -t utf-8 -r --notest FOLDER.",
+    ),
+    "link-outside": _error(
+        "The link leads out of the folders that may be used.", "Put the file itself there."
+    ),
+    "torchvision-address": _error(
+        "{address} is no torchvision dataset.",
+        "Write torchvision:NAME@FOLDER, e.g. torchvision:CIFAR10@/data, with ?download at the end "
+        "to fetch it.",
+    ),
+    "torchvision-unknown": _error(
+        "Unknown torchvision dataset {name!r}.", "Give one of these: {available}."
+    ),
+    "torchvision-missing": _error(
+        "torchvision's {name} is not complete in {folder} ({reason}).",
+        "Put its files there, or let it be downloaded with torchvision:{name}@{folder}?download.",
+    ),
+}
+_ARCHIVES = {
+    "archive-unreadable": _error(
+        "The archive {archive} cannot be read ({reason}).", "Copy or make it again."
+    ),
+    "archive-kind": _error(
+        "The archive {archive} cannot be opened: by its name it is {named}, by its content "
+        "{found}.",
+        "Save it again as ZIP, or correct its name.",
+    ),
+    "archive-unknown": _error(
+        "The archive {archive} cannot be opened: by its name it is {named}, by its content none "
+        "of the kinds we know.",
+        "Save it again as ZIP, or correct its name.",
+    ),
+    "archive-files": _error(
+        "The archive {archive} holds {count:,} files.", "Use at most {most:,}."
+    ),
+    "archive-size": _error(
+        "The archive {archive} unpacks to {gib:.0f} GiB.", "Split it below {most} GiB."
+    ),
+    "archive-ratio": _error(
+        "The archive {archive} unpacks to more than {ratio} times its size.",
+        "Pack only the images and their tables.",
+    ),
+    "archive-member-ratio": _error(
+        "The archive {archive} holds {name!r}, which unpacks to {ratio:.0f} times its size.",
+        "Take that file out.",
+    ),
+    "archive-overlap": _error(
+        "The archive {archive} holds entries that overlap, as bombs do.", "Make the ZIP again."
+    ),
+    "archive-disk": _error(
+        "The archive {archive} needs more disk than is free ({gib:.1f} GiB).",
+        "Make room in {folder}, or unpack it and give the folder.",
+    ),
+    "archive-cut": _error("The archive {archive} is cut short at {name!r}.", "Copy it again."),
+    "archive-path": _error(
+        "The archive {archive} holds a path that leads outside: {name!r}.", "Make it again."
+    ),
+    "archive-name": _error(
+        "The archive {archive} holds a name that no disk takes: {name!r}.", "Rename it."
+    ),
+    "archive-twice": _error("The archive {archive} holds {name!r} twice.", "Make it again."),
+    "archive-both": _error(
+        "The archive {archive} holds {name!r} as a file and as a folder.", "Make it again."
+    ),
+    "archive-nested": _error(
+        "The archive {archive} holds another archive: {name!r}.",
+        "Unpack that one first, then pack everything as one.",
+    ),
+    "archive-link": _error(
+        "The archive {archive} holds a link: {name!r}.", "Put the file itself in."
+    ),
+    "archive-sparse": _error(
+        "The archive {archive} holds a sparse file: {name!r}.", "Pack it without --sparse."
+    ),
+    "archive-device": _error("The archive {archive} holds a device: {name!r}.", "Take it out."),
+    "archive-encrypted": _error(
+        "The archive {archive} is encrypted ({name!r}).", "Save it without a password."
+    ),
+}
+_FOLDERS = {
+    "no-classes": _warning(
+        "No class is given for any of the {count} pictures: all go into the pool.",
+        "A pool can be pretrained on. For a pilot, label some, or give a folder per class.",
+    ),
+    "no-class-folder": _error(
+        "The picture lies in no class folder.", "Move it into the folder of its class."
+    ),
+    "empty-class": _error(
+        "The class folder holds no picture.", "Put pictures in, or remove the folder."
+    ),
+    "beside-splits": _error(
+        "The folder stands beside split folders but is none.",
+        "Name it train, val, test or pool, or move it away.",
+    ),
+    "split-twice": _warning(
+        "{count} folders mean the split {split!r}; they are read as one.",
+        "Keep one of them if that is not meant.",
+    ),
+    "mask-no-picture": _error("The mask has no picture.", "Add the picture, or remove the mask."),
+    "pictures-no-mask": _warning(
+        "{count} pictures have no mask: nothing is marked in them.",
+        "Right for pictures without objects; else add the masks.",
+    ),
+}
+_TABLES = {
+    "table-unreadable": _error("The table cannot be read: {reason}.", "Check the file."),
+    "table-empty": _error("The table holds no rows below its header.", "Add one row per picture."),
+    "table-long": _error("The table has {count:,} rows.", "Use at most {most:,}."),
+    "table-row": _error("Row {row} cannot be read: {reason}.", "Save the table as CSV again."),
+    "table-encoding": _error("The text is neither UTF-8 nor CP932.", "Save it as CSV UTF-8."),
+    "table-columns": _error(
+        "The table needs a column of paths (path, file, image) and one of classes (label).",
+        "Rename its columns.",
+    ),
+    "excel-bomb": _error("The Excel file unpacks to far more than its size.", "Save it anew."),
+    "excel-damaged": _error("The Excel file is damaged.", "Save it again as .xlsx."),
+    "excel-sheets": _note(
+        "Only the first of {count} sheets is read: {name!r}.", "Put the table on the first sheet."
+    ),
+    "parquet-damaged": _error("The Parquet file is damaged.", "Write it again."),
+    "json-line": _error("Line {line} is no JSON: {reason}.", "Write one JSON object per line."),
+    "json-line-object": _error("Line {line} is no JSON object.", "Write one JSON object per line."),
+    "details-column": _warning(
+        "It has no one column of file names.",
+        "The table is not used; correct it if it belongs to the pictures.",
+    ),
+    "details-unused": _warning(
+        "The table is not used.", "Correct it if it belongs to the pictures."
+    ),
+    "details-left": _warning(
+        "{count} of {total} images have no row in this table.", "Add rows, or go on without."
+    ),
+    "column-twice": _error(
+        "The column {name!r} stands there {count} times.", "Give every column its own name."
+    ),
+    "column-unclear": _error(
+        "{count} columns could be the {role}.", "Name only one of them {role!r}."
+    ),
+    "row-cells": _error(
+        "The row has {count} cells, the header {header}.", "Quote cells that hold the separator."
+    ),
+    "row-path": _error(
+        "{path!r} is not the path of a file below the table.",
+        "Write paths relative to the table's folder.",
+    ),
+    "row-split": _error("{split!r} is no split.", "Use pool, train, val or test."),
+    "row-missing": _error("{path} does not exist.", "Correct or remove the row."),
+    "row-no-class": _error("{path} has no class.", 'Fill it in, or split "pool".'),
+    "row-classes": _warning(
+        "{path} has {count} classes; the first, {label!r}, is taken.",
+        "All of them are kept as the attribute labels.",
+    ),
+    "row-twice": _warning(
+        "{path} stands in row {row} already; this row is not used.", "Remove one of the rows."
+    ),
+    "row-differs": _error(
+        "{path} is {label!r} here and {before!r} in row {row}.", "Keep the row that is right."
+    ),
+    "row-corners": _error(
+        "The corners {corners} are not all numbers.", "Write pixels: xmin, ymin, xmax, ymax."
+    ),
+    "row-box-class": _error("The box has no class.", "Fill it in."),
+    "rows-left": _warning(
+        "{count} pictures are in no row that could be used, e.g. {example}.",
+        "Add rows for them if they should be.",
+    ),
+}
+_ANNOTATIONS = {
+    "coco-unreadable": _error(
+        "The file cannot be read: {reason}.", "Export the annotations again."
+    ),
+    "coco-left": _warning(
+        "{count} pictures are in none of the files, e.g. {example}.", "They are not imported."
+    ),
+    "coco-annotation": _error("It is no object.", "Export the annotations again."),
+    "coco-annotation-id": _warning(
+        "The annotation id {id!r} is used more than once.",
+        "Each is kept; give every one its own id.",
+    ),
+    "coco-category": _error("It has no id or no name.", "Complete it."),
+    "coco-category-id": _error(
+        "The category id {id!r} is used more than once.", "Give every category its own id."
+    ),
+    "coco-image": _error("It has no id or no file_name.", "Export it again."),
+    "coco-image-id": _error(
+        "The image id {id!r} is used more than once.", "Give every image its own id."
+    ),
+    "coco-image-missing": _error("{name} does not exist.", "Add the picture, or remove it."),
+    "coco-image-twice": _warning("{path} is listed twice.", "Its annotations are taken together."),
+    "coco-no-image": _error("Its image {id!r} is not in the file.", "Remove it, or add the image."),
+    "coco-no-category": _error(
+        "Its category {id!r} is not among the categories.",
+        "Add the category, or correct the number.",
+    ),
+    "coco-outline": _error("Its outline cannot be read: {reason}.", "Draw it again."),
+    "voc-unreadable": _error("The XML cannot be read: {reason}.", "Export it again."),
+    "voc-other": _error("The XML is no annotation.", "Remove the file."),
+    "voc-missing": _error(
+        "Its picture {name} does not exist.", "Add the picture, or remove the XML file."
+    ),
+    "voc-twice": _error(
+        "{path} has a second XML file; this one is not used.", "Keep the one that is right."
+    ),
+    "voc-none": _warning(
+        "The picture has no XML file, so it is not imported.",
+        "Annotate it; for a picture without objects, save an XML file without any.",
+    ),
+    "voc-object": _error("The object cannot be read: {reason}.", "Draw it again."),
+    "yaml-unreadable": _error("The YAML file cannot be read.", "Write names, train and val."),
+    "yaml-class-twice": _error(
+        "The class {label!r} stands there more than once.", "Give every class its own name."
+    ),
+    "yaml-no-names": _warning(
+        "No class names are given; classes are called by their numbers.",
+        "Add names to the YAML file.",
+    ),
+    "yolo-file": _error("The label file cannot be read.", "Export it again."),
+    "yolo-line": _error(
+        "The line cannot be used: {reason}.",
+        "Write: class x y width height, as shares of the picture.",
+    ),
+    "yolo-no-picture": _error(
+        "The label file has no picture.", "Add the picture, or remove the file."
+    ),
+    "yolo-no-file": _warning(
+        "{count} pictures have no label file: nothing is marked in them.",
+        "Right for pictures without objects; else add the label files.",
+    ),
+    "arrow-unreadable": _error("The file cannot be read: {reason}.", "Copy or save it again."),
+    "arrow-class": _error(
+        "The class {value!r} is not among the {count} names.", "Correct the row."
+    ),
+    "arrow-box": _error(
+        "The box of object {number} is no x, y, width, height.", "Correct the row."
+    ),
+    "box-number": _error(
+        "{path}: a corner of the box is no number that can be right.",
+        "Draw the box again, or remove it.",
+    ),
+    "box-area": _error("{path}: the box {box} has no area.", "Draw the box again, or remove it."),
+    "box-outside": _error(
+        "{path}: the box {box} lies outside the picture ({width} × {height}).",
+        "Draw the box again, or remove it.",
+    ),
+    "box-beyond": _warning(
+        "{path}: the box {box} reaches beyond the picture ({width} × {height}).",
+        "It is cut at the edge; draw it again if that is wrong.",
+    ),
+    "boxes": _note("{count:,} boxes: {found}.", ""),
+    "no-boxes": _error(
+        "The task detection needs boxes; this source ({format}) has none.",
+        "Give COCO, Pascal VOC, YOLO or images with masks, or another --task.",
+    ),
+    "no-masks": _error(
+        "The task segmentation needs masks or outlines; this source ({format}) has none.",
+        "Give COCO, Pascal VOC, YOLO or images with masks, or another --task.",
+    ),
+}
+_PICTURES = {
+    "image-unreadable": _error(
+        "Image {index} of {total} cannot be read: {reason}.",
+        "Re-export it, or leave it out with --skip-bad.",
+    ),
+    "mask-unusable": _error(
+        "The mask cannot be used: {reason}.",
+        "Export it again, or leave the picture out with --skip-bad.",
+    ),
+    "mask-values": _error(
+        "The masks have {count} values.",
+        "Numbers of objects belong into a folder named instances; classes have few values.",
+    ),
+    "size-differs": _error(
+        "The annotations are for {said} pixels, the picture has {real}.",
+        "Annotate this size, or use the picture that was annotated.",
+    ),
+    "size-turned": _error(
+        "The annotations are for {said} pixels, the picture has {real} (it may have been turned "
+        "by its EXIF mark).",
+        "Annotate this size, or use the picture that was annotated.",
+    ),
+    "pages": _warning(
+        "{count} files have several pages or frames; only the first is read.",
+        "Save the pages as files of their own if they matter.",
+    ),
+    "misnamed": _warning(
+        "{count} files are named as another kind than the {kinds} that they hold.",
+        "They are read; better rename them.",
+    ),
+    "dark": _warning(
+        "{count} 16-bit pictures use {bits} bits only: they turn out dark, with {levels} levels "
+        "of grey.",
+        "Export them as 8-bit, or stretch them to the full 16 bits.",
+    ),
+}
+_WHOLE = {
+    "more": _note("And {count} more like these.", "Put the listed ones right first."),
+    "no-pictures": _error(
+        "No usable picture was found.",
+        "Give a folder with one folder of pictures per class, or a table of paths and classes.",
+    ),
+    "one-class": _error(
+        "Only {count} class was found ({names}).",
+        "Classification needs two or more: one folder each, or a column of classes.",
+    ),
+    "class-few": _warning(
+        "The class {label!r} has {count} pictures only.",
+        "Add some, or leave it out: {least} or more let every split hold one.",
+    ),
+    "class-alike": _warning(
+        "The classes {labels} differ in width, case or spaces only.",
+        "Write them alike if they are one class.",
+    ),
+    "class-wide": _warning(
+        "Full-width letters or digits in the names of classes ({count}), e.g. {label!r}.",
+        "Write {plain!r} if that is what is meant.",
+    ),
+    "class-untrained": _warning(
+        "Classes without a training picture: {labels}.",
+        "Nothing can learn them: add training pictures, or correct the names.",
+    ),
+    "class-of-objects": _note(
+        "Each picture has the class of the objects marked in it; without any it is 'background'.",
+        "Use --task detection to keep the boxes.",
+    ),
+    "objects-cut": _note(
+        "Pictures show several objects, so {kept} of the {total} marked ones were cut out (at most "
+        "{most} of one picture), and {empty} places without any as 'background'. Squares of one "
+        "picture stay in one split.",
+        "Use --task detection to keep pictures and boxes.",
+    ),
+    "leaks": _warning(
+        "{files} files hold {pictures} pictures that are in more than one split. The copies were "
+        "excluded ({lost}); those in the first of train, pool, val, test stay.",
+        "Nothing need be done; without this, test figures would count what training saw.",
+    ),
+    "repeats": _note(
+        "{count} files repeat another picture of their own split.",
+        "Nothing need be done; they count twice.",
+    ),
+    "classes-disagree": _warning(
+        "{count} pictures are in several classes, e.g. in {labels}.",
+        "Decide which class is right, and remove the others.",
+    ),
+    "groups-torn": _warning(
+        "{count} groups are in several splits, e.g. {group!r}: test figures flatter.",
+        "Give all pictures of a group the same split.",
+    ),
+    "groups-found": _note(
+        "In file names like {example} what stands before the number is taken as the source: "
+        "{count} groups that splits keep together.",
+        "Give a table with a column group to say otherwise.",
+    ),
+    "splits-cut": _note(
+        "The source has no splits: cut 60% train, 20% val and 20% test by class and by group "
+        "where there are groups, seed 0.",
+        "Give the splits yourself to say otherwise.",
+    ),
+    "test-cut": _note(
+        "The source has no test split: 20% of {split} were cut by class and by group where there "
+        "are groups, seed 0.",
+        "Give the splits yourself to say otherwise.",
+    ),
+    "val-cut": _note(
+        "The source has no validation split: 20% of train were cut by class and by group where "
+        "there are groups, seed 0.",
+        "Give the splits yourself to say otherwise.",
+    ),
+}
+KINDS: dict[str, Kind] = {
+    **_SOURCES, **_ARCHIVES, **_FOLDERS, **_TABLES, **_ANNOTATIONS, **_PICTURES, **_WHOLE,
+}  # fmt: skip

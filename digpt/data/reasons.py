@@ -1,0 +1,65 @@
+"""Why a file, a line or an object cannot be used, in a few words that a page can translate."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+REASONS: dict[str, str] = {
+    "told": "{words}",  # by the system or a library, in its own words
+    "empty": "empty file",
+    "unknown-format": "not a picture in a known format",
+    "missing": "the file is missing",
+    "no-permission": "no permission to read it",
+    "truncated": "truncated file",
+    "damaged": "damaged file",
+    "damaged-so": "damaged file ({words})",
+    "zip-damaged": "damaged inside the ZIP",
+    "huge": "more than 100 megapixels",
+    "huge-size": "{width} × {height} is more than 100 megapixels",
+    "large-file": "it has {gib:.1f} GiB, more than {most}",
+    "heic": "it is a HEIC photo, which takes a further package: pip install pi-heif. Or convert it "
+    "to JPEG (Mac: sips -s format jpeg; iPhone: Settings, Camera, Formats, Most Compatible)",
+    "zip-hidden": "it is a picture and a ZIP at once, which no camera writes",
+    "mask-kind": "it is no PNG, BMP, TIFF or GIF (a JPEG blurs the edges of a mask), or damaged",
+    "mask-size": "it has {mask} pixels, its picture {real}",
+    "row-no-bytes": "the row holds no bytes, and its file {name!r} is not in the folder",
+    "no-picture-column": "no column holds pictures (bytes and path)",
+    "json-object": "it is no object",
+    "json-list": "{name!r} is no list",
+    "outline-none": "it has neither bbox nor segmentation",
+    "outline-points": "a polygon needs three points or more",
+    "rle-size": "the run lengths do not fill the picture",
+    "rle-damaged": "the compressed run lengths are damaged",
+    "rle-empty": "the run lengths mark no pixel",
+    "xml-large": "it has more than {mib} MiB",
+    "xml-entities": "it defines entities, which annotations never need and attacks do",
+    "voc-incomplete": "it has no name or no bndbox",
+    "voc-corners": "its bndbox is not complete",
+    "yolo-class": "class {number} is not among the {count} names",
+    "yolo-few": "it has {count} numbers after the class",
+    "yolo-odd": "{count} numbers are no polygon",
+    "yolo-shares": "its numbers are no shares from 0 to 1 of the picture's sides",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A code of `REASONS` with its facts; English as text."""
+
+    code: str
+    facts: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return REASONS[self.code].format(**self.facts)
+
+
+def reason(code: str, **facts: Any) -> Reason:
+    return Reason(code, facts)
+
+
+def because(error: BaseException) -> Reason:
+    """The reason that an exception was raised with, else what the system or a library says."""
+    given = error.args[0] if error.args else None
+    if isinstance(given, Reason):
+        return given
+    return reason("told", words=str(getattr(error, "strerror", None) or error))
