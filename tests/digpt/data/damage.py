@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from digpt.data.importers import Imported
+from digpt.data.problems import problem
 
 Edit = tuple[str, int, bytes]
 edits = st.lists(
@@ -36,7 +37,10 @@ def damaged(data: bytes, some: list[Edit]) -> bytes:
 def check_whole(found: Imported, skip_bad: bool) -> None:
     """Either nothing with errors that say why, or a dataset whose every picture can be used."""
     wrong = [p for p in found.problems if p.severity == "error"]
-    assert all(p.what for p in found.problems)
+    for one in found.problems:  # whatever a file holds, code and facts say all of the sentence
+        again = problem(one.code, one.file, **one.facts)
+        assert (one.what, one.fix) == (again.what, again.fix)
+        assert one.what
     if found.dataset is None:
         assert wrong
         return
