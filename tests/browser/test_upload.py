@@ -154,6 +154,29 @@ def slowly(route) -> None:
     route.continue_()
 
 
+def test_a_stopped_import_leaves_no_trace(page, home):
+    photos = home / "allowed" / "slow bolts"
+    for i in range(20):
+        place = photos / ("good", "bent")[i % 2] / f"{i:03}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (40, 30), 5 * i).save(place)
+    page.fill("#new-path input", str(photos))
+    page.keyboard.press("Enter")
+    page.click("#new-check")
+    page.wait_for_selector("#new-import:not([disabled])")
+    large = io.BytesIO()
+    Image.new("L", (3000, 3000)).save(large, "PNG")
+    for i in range(300):  # half a minute to read
+        (photos / "bent" / f"large{i}.png").write_bytes(large.getvalue())
+    before = sorted((home / "datasets").glob("*"))
+    page.click("#new-import")
+    page.click("#new-stop")
+    page.wait_for_selector("#new-import-stopped")
+    page.wait_for_selector("#new-stop", state="hidden")
+    assert sorted((home / "datasets").glob("*")) == before  # nor any .importing- folder
+    assert "slow-bolts" not in {d.name for d in PilotService(Settings(home=home)).datasets()}
+
+
 def test_what_is_no_archive_is_refused_before_it_is_sent(page, home, tmp_path):
     picture = tmp_path / "photo.png"
     picture.write_bytes(os.urandom(1000))
