@@ -27,7 +27,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.pages import PAGES
-from dashboard.pages.roi.quick import add_figures
+from dashboard.pages.roi.quick import add_addresses
 from dashboard.pages.shell import page_html, top_bar
 from dashboard.signin import SignIn, login_page, token_of
 from dashboard.text import LANGUAGES, Viewer, text
@@ -69,7 +69,7 @@ def create_app(
     app.get("/login")(_login)
     app.get("/favicon.ico")(_icon)
     add_uploads(app, Uploads(settings.uploads), language_of)
-    add_figures(app, service, language_of)
+    add_addresses(app, service, language_of)
     app.mount("/house", StaticFiles(directory=STATIC))
     app.mount("/", pages)
     if token or settings.token:

@@ -9,7 +9,7 @@ from digpt.reporter import Quiet
 from jobs import reading
 from jobs.engine.states import PILOT_LIVE
 from jobs.home import Home
-from jobs.spec import load_spec
+from jobs.spec import DatasetRef, load_spec
 from jobs.store.records import PilotRecord, PilotStage
 from jobs.views import Provenance, RateUsed
 
@@ -133,6 +133,22 @@ class Casework(Home):
                 for c in sorted(others)
             ),
         )
+
+    def label_table(self, pilot_id: str, count: int, split: str) -> str:
+        """CSV of the pilot's data with `count` unlabelled images to label for a split first."""
+        from jobs.labelling import label_table  # noqa: PLC0415 - start-up time
+
+        record = self._store.pilot(pilot_id)
+        ref = DatasetRef(name=record.dataset, version=record.dataset_version)
+        if self._catalogue.dataset(ref.name, ref.version).builtin:
+            raise UserError(
+                f"Dataset {ref.name!r} is drawn by the program: there are no files to label. "
+                "Prepare a pilot on more of its images.",
+                code="no-files",
+                field="dataset",
+                name=ref.name,
+            )
+        return label_table(self._catalogue.open(ref, Quiet()), count, split)
 
     def saved_case(self, pilot_id: str) -> "Case | None":
         """The newest case that was saved with the pilot, or the one in its spec."""

@@ -30,6 +30,7 @@ NEED_TOKENIZER = (*PRETRAINING, "frozen", "direct")
 HAVE_STUDENT = (*PRETRAINING, "scratch")  # methods that an init can be given to
 RANDOM = "random"  # an arm's init where the spec's is not wanted
 MAX_ARMS = 40
+MOST_IMAGES = 100_000  # of a built-in set
 
 
 class _Part(BaseModel):
@@ -42,7 +43,7 @@ class DatasetRef(_Part):
     name: str = Field(min_length=1, max_length=100)
     task: Literal["classification"] = "classification"
     version: int | None = Field(default=None, ge=1)
-    images: int | None = Field(default=None, ge=200, le=100_000)  # built-in sets only
+    images: int | None = Field(default=None, ge=200, le=MOST_IMAGES)  # built-in sets only
 
 
 class Arm(_Part):
@@ -190,6 +191,17 @@ def with_more_seeds(spec: PilotSpec, more: int) -> PilotSpec:
     else:
         seeds = min(resolved.transfer.label_seeds + more, MAX_SEEDS)
         values["transfer"] |= {"label_seeds": seeds}
+    return load_spec(values)
+
+
+def with_more_labels(spec: PilotSpec, images: int | None = None) -> PilotSpec:
+    """The same pilot on the newest version of its data, or on more images of a built-in set, with
+    every label among its budgets."""
+    values, transfer = spec.model_dump(mode="json"), spec.resolved.transfer
+    values["dataset"] |= {"version": None, "images": images and min(images, MOST_IMAGES)}
+    for name in ("label_budgets", "finetune_budgets"):
+        budgets = list(getattr(transfer, name))
+        values["transfer"] |= {name: budgets if "all" in budgets else [*budgets, "all"]}
     return load_spec(values)
 
 

@@ -705,6 +705,11 @@ class FakeService:
     def headline(self, id: str, case: Case) -> Headline | None:
         return headline(case, self._evidence, draws=2000)
 
+    def label_table(self, id: str, count: int, split: str) -> str:
+        if count > 1000:
+            raise UserError("No more.", code="no-unlabelled", name="parts", count=count)
+        return f"file,label,split\n{count}.png,,{split}\n"
+
     def case_template(self, id: str, name: str, currency: str = "") -> Case:
         return case_template(
             name, currency=currency or "USD", prices=PRICES, good_classes=("normal",)

@@ -46,3 +46,16 @@ def test_the_figures_are_those_of_the_case_that_was_entered(client):
 )
 def test_what_is_no_case_gets_no_figures(client, sent, status):
     assert client.post("/roi/figures", **sent).status_code == status
+
+
+def test_the_table_of_labels_is_a_file_that_excel_opens(client):
+    answer = client.get("/roi/labels?pilot=p1&count=200&split=train")
+    assert answer.content == "\ufefffile,label,split\n200.png,,train\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("count=0&split=train", 400), ("count=5&split=pool", 400), ("count=5000&split=train", 422)],
+)
+def test_a_table_that_cannot_be_made_is_refused(client, query, status):
+    assert client.get(f"/roi/labels?pilot=p1&{query}").status_code == status

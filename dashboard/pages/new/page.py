@@ -160,8 +160,8 @@ class _Page:
     def load(self, kept: object, request: gr.Request) -> list[Any]:
         asked = request.query_params
         try:
-            more = asked.get("more_seeds", "")
-            draft, lead = begin(self.service, kept, asked.get("clone", ""), more), ""
+            more = [asked.get(name, "") for name in ("clone", "more_seeds", "labels")]
+            draft, lead = begin(self.service, kept, *more), ""
         except UserError as error:
             draft, lead = from_json(kept), self.me.error(error)
         page = self.form.shown(draft)

@@ -8,7 +8,7 @@ from dashboard.html import Html, page_head, rich
 from dashboard.licences import Facts
 from dashboard.pages.new.draft import Draft, from_json, from_spec, suggested, with_choice
 from dashboard.text import Viewer
-from jobs.spec import with_more_seeds
+from jobs.spec import with_more_labels, with_more_seeds
 from jobs.views import DatasetView, TokenizerView
 
 if TYPE_CHECKING:
@@ -49,12 +49,19 @@ def view(service: "PilotService", draft: Draft) -> View:
     return View(draft, datasets, pictures, known, others)
 
 
-def begin(service: "PilotService", kept: object, clone: str = "", more_seeds: str = "") -> Draft:
-    """The draft to start from: a clone (with more seeds), what was entered before, or nothing."""
+def begin(
+    service: "PilotService", kept: object, clone: str = "", more_seeds: str = "", labels: str = ""
+) -> Draft:
+    """The draft to start from: a clone (with more seeds or labels), what was entered before, or
+    nothing. `labels`: "newest", or how many images a built-in set shall have."""
     if not clone:
         return from_json(kept)
     spec = service.clone(clone)
-    return from_spec(with_more_seeds(spec, int(more_seeds)) if more_seeds.isdigit() else spec)
+    if more_seeds.isdigit():
+        spec = with_more_seeds(spec, int(more_seeds))
+    if labels:
+        spec = with_more_labels(spec, int(labels) if labels.isdigit() else None)
+    return from_spec(spec)
 
 
 def head(step: str, draft: Draft, me: Viewer, lead: str = "") -> Html:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dashboard.html import NOTHING, Html, card_head, h, join, table
 from dashboard.names import arm_name_of, input_name
+from dashboard.pages.roi.form import FIELDS
 from dashboard.pages.roi.view import View
 from dashboard.text import Viewer
 
@@ -40,7 +42,7 @@ def steps(shown: View, seeds_price: float | None, me: Viewer) -> list[Step]:
     result, arm = shown.result, shown.shown_arm
     if result is None or arm is None or arm.figures is None or shown.card is None:
         return []
-    found = [_step(x, me) for x in result.experiments]
+    found = [_step(x, shown, me) for x in result.experiments]
     rates = arm.figures.evppi.get("model.rates", 0.0)
     if seeds_price is not None:
         found.append(_seeds(rates, seeds_price, shown.card.id, me))
@@ -70,13 +72,62 @@ def following_card(shown: View, seeds_price: float | None, me: Viewer) -> Html:
     return join([head, h("<div>{t}</div>", t=table(heads, rows, numeric=(1, 2)))])
 
 
-def _step(x: Experiment, me: Viewer) -> Step:
+def _step(x: Experiment, shown: View, me: Viewer) -> Step:
     about = x.subject
     subject = input_name(about, me) if isinstance(about, str) else me.number(about, "count")
     arm = arm_name_of(x.arm, me) if x.arm else ""
     words = me.text(f"experiment.{x.kind}", arm=arm, subject=subject)
-    how = me.text(f"roi.next.{x.kind}", arm=arm)
-    return Step(words[:1].upper() + words[1:], h("{w}", w=how), x.value, x.price)
+    how = _field_of(x, me) if x.kind == "study" else _labelling(x, shown, me)
+    return Step(words[:1].upper() + words[1:], how, x.value, x.price)
+
+
+def _field_of(x: Experiment, me: Viewer) -> Html:
+    """What to do about an uncertain input, with a way to its field."""
+    field = next((f for f in FIELDS if f.name == x.subject), None)
+    words = me.text("roi.next.study")
+    return _how(words, [(f"#{field.elem_id}", "roi.next.field", "")] if field else [], me)
+
+
+def _labelling(x: Experiment, shown: View, me: Viewer) -> Html:
+    """Images to label: the table to fill in, and the pilot for when that is done."""
+    data, pilot = shown.data, shown.card.id if shown.card else ""
+    if data is None:
+        return h("{w}", w=me.text(f"roi.next.{x.kind}"))
+    split = "test" if x.kind == "test-rates" else "train"
+    there = sum(n for name, n in data.counts.get(split, {}).items() if name)
+    wanted = int(x.subject) if isinstance(x.subject, float) else there
+    if data.builtin:
+        images = round(data.images * (1 + wanted / max(there, 1)))
+        words = me.text("roi.next.drawn", n=me.number(images, "count"))
+        return _how(words, [(_prepared(pilot, str(images)), "roi.next.seeds.how", "")], me)
+    prepare = (_prepared(pilot, "newest"), "roi.next.seeds.how", "")
+    unlabelled = data.counts.get("pool", {}).get("", 0)
+    if not unlabelled:
+        return _how(me.text(f"roi.next.{x.kind}"), [prepare], me)
+    table = f"/roi/labels?pilot={pilot}&count={wanted}&split={split}"
+    words = me.text(
+        "roi.next.fill" if unlabelled >= wanted else "roi.next.fill-all",
+        n=me.number(min(wanted, unlabelled), "count"),
+    )
+    return _how(words, [(table, "roi.next.table", "labels.csv"), prepare], me)
+
+
+def _prepared(pilot: str, labels: str) -> str:
+    return f"/new?clone={pilot}&labels={labels}"
+
+
+def _how(words: str, links: Sequence[tuple[str, str, str]], me: Viewer) -> Html:
+    """What to do, and buttons that do it: address, text, and the file's name where it is one."""
+    buttons = join(
+        h(
+            '<a class="d-btn d-small" href="{u}"{download}>{w}</a>',
+            u=address,
+            download=h(' download="{f}"', f=file) if file else NOTHING,
+            w=me.text(key),
+        )
+        for address, key, file in links
+    )
+    return h('{w}<span class="d-steps">{b}</span>', w=words, b=buttons)
 
 
 def _seeds(worth: float, price: float, pilot: str, me: Viewer) -> Step:

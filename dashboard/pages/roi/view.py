@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dashboard.pages.pilots import chosen_pilots
 from digpt.errors import UserError
-from jobs.views import PilotCard
+from jobs.views import DatasetView, PilotCard
 
 if TYPE_CHECKING:
     from jobs.roi.case import Case
@@ -31,6 +31,7 @@ class View:
     error: UserError | None = None
     changes: tuple[Change, ...] | None = None  # of the case since launch; None: nothing was fixed
     scenarios: Mapping[str, Case] = field(default_factory=dict)
+    data: DatasetView | None = None  # None: removed since
 
     @property
     def shown_arm(self) -> ArmResult | None:
@@ -63,13 +64,14 @@ def view(service: PilotService, ident: str = "", case: Case | None = None) -> Vi
     saved = service.saved_case(card.id)
     used = case or saved or service.default_case(card.id)
     looks = {a.name: a.look for a in service.pilot(card.id).arms}
-    known = {d.name: d.classes for d in service.datasets()}
+    data = next((d for d in service.datasets() if d.name == card.dataset), None)
     first = View(
         card=card,
         case=used,
         is_example=saved is None and case is None,
         result=None,
-        classes=tuple(known.get(card.dataset, ())),
+        classes=data.classes if data else (),
+        data=data,
         looks=looks,
         scenarios=service.scenarios(card.id),
     )
