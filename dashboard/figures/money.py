@@ -10,6 +10,9 @@ from dashboard.text import Viewer
 HEIGHT = 300
 
 
+LABEL_ROOM = 0.08  # of the axis, below a label at the foot of a line
+
+
 def cash_flow(rows: pd.DataFrame, currency: str, me: Viewer) -> go.Figure:
     """Bars: each year's flow; line: cumulative, both at likely values.
 
@@ -37,10 +40,13 @@ def cash_flow(rows: pd.DataFrame, currency: str, me: Viewer) -> go.Figure:
         text=_sentences("roi.hover.cumulative", names, rows.cumulative, currency, me),
     )
     words, last = me.text("roi.cumulative"), rows.cumulative.iloc[-1]
-    add_text(fig, names[-1], last, words, c["accent"], xanchor="right", yshift=14, xshift=-6)
+    falls = len(rows) > 1 and last < rows.cumulative.iloc[-2]
+    off = -14 if falls else 14  # on the side of the line that it does not come from
+    add_text(fig, names[-1], last, words, c["accent"], xanchor="right", yshift=off, xshift=-6)
     add_line(fig, "y", 0, {"color": c["muted"], "width": 1})
     both = [0.0, *rows.flow, *rows.cumulative]
-    money_axis(fig, "y", min(both), max(both), currency, me)
+    room = LABEL_ROOM * (max(both) - min(both)) if falls else 0.0
+    money_axis(fig, "y", min(both) - room, max(both), currency, me)
     return fig
 
 

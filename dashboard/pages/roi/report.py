@@ -18,12 +18,13 @@ from digpt.errors import UserError
 if TYPE_CHECKING:
     from jobs.service import PilotService
 
-FORMATS = (".pdf", ".pptx", ".xlsx", ".html")
+FORMATS = (".pdf", ".pptx", ".xlsx", ".html", ".md")
 _TYPES = {
     ".pdf": "application/pdf",
     ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ".html": "text/html;charset=utf-8",
+    ".md": "text/markdown;charset=utf-8",
 }
 _SAVE = "() => { setTimeout(() => document.querySelector('#roi-report-file')?.click(), 300); }"
 

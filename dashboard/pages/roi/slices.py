@@ -32,7 +32,7 @@ def slices_card(shown: View, me: Viewer) -> Html:
     return join(
         [
             card_head(me.text("roi.slices"), caption, me, data, "roi-slices"),
-            h("<div>{t}</div>", t=table(heads, rows, numeric=(1, 2, 3))),
+            h('<div id="roi-slices-rows">{t}</div>', t=table(heads, rows, numeric=(1, 2, 3))),
             data.table("roi-slices"),
         ]
     )

@@ -24,7 +24,7 @@ def test_the_link_holds_the_whole_file(suffix: str) -> None:
     assert found
     assert found[1] == f"Surface-inspection-line-2-report-ja{suffix}"
     content = base64.b64decode(found[2])
-    assert content.startswith(b"<!doctype" if suffix == ".html" else b"PK")
+    assert content.startswith({".html": b"<!doctype", ".md": b"# "}.get(suffix, b"PK"))
 
 
 def test_example_values_are_marked_in_the_report() -> None:
