@@ -9,6 +9,8 @@ from dashboard.text import Viewer, has_text
 if TYPE_CHECKING:
     from digpt.errors import UserError
 
+ABSURD = 1e16  # more than any field allows
+
 
 def case_error(error: "UserError", currency: str, me: Viewer) -> str:
     """The sentence for a field's value; any other error as it is."""
@@ -44,4 +46,6 @@ def _allowed(field: str, facts: Mapping[str, Any], currency: str, me: Viewer) ->
 def _shown(field: str, value: Any, currency: str, me: Viewer) -> str:
     if field in ("ramp", "items_per_year") and isinstance(value, int):
         return str(value)  # how many values
+    if isinstance(value, (int, float)) and abs(value) >= ABSURD:
+        return f"{value:.3g}"  # three hundred digits help nobody
     return value_text(field, value, currency, me)

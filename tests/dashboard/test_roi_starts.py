@@ -90,3 +90,44 @@ def test_labels_are_whole_numbers_in_a_step():
     one = Experiment("more-labels", shown.shown_arm.arm, 500.0, 120.0, 40.0)
     shown = replace(shown, result=replace(shown.result, experiments=(one,)))
     assert steps(shown, None, EN)[0].what.startswith("Labelling 40 more")
+
+
+def three(value: float | None) -> list[float | None]:
+    return [None, value, None]
+
+
+WRONG = [  # what is entered, and the field that the page says it at
+    ("items_per_year", three(-5)),
+    ("items_per_year", three(1e300)),
+    ("items_per_year", three(None)),
+    ("prevalence", three(0)),
+    ("prevalence", three(100)),
+    ("prevalence", [0, 1, 2]),
+    ("cost_miss", [90, 60, 20]),
+    ("cost_miss", [10, None, 20]),
+    ("cost_false_alarm", three(-1)),
+    ("today.miss_rate", three(101)),
+    ("one_off", three(1e308)),
+    ("horizon_years", 0),
+    ("horizon_years", 2.5),
+    ("discount_rate", three(-100)),
+    ("p_go", 120),
+    ("stage_budget", -1),
+    ("labels.price_per_label", three(-3)),
+    ("review.capacity_per_year", three(-1)),
+    ("minimum.precision", -1),
+    ("gates.validation.p_go", 200),
+    ("failure.unplanned_stop", three(-1)),
+]
+
+
+@pytest.mark.parametrize(("field", "entered"), WRONG)
+def test_what_cannot_be_is_said_at_its_field_in_both_languages(field, entered):
+    case = parse_case(EXAMPLE_CASE)
+    with pytest.raises(UserError) as refused:
+        case_of(shown_values(case) | {field: entered}, case.model_dump(mode="json"))
+    assert refused.value.field == field
+    english, japanese = (case_error(refused.value, "USD", me) for me in (EN, JA))
+    assert EN.text(f"case.{field}") in english
+    assert JA.text(f"case.{field}") in japanese
+    assert len(english) < 150
