@@ -22,7 +22,7 @@ from jobs.service import PilotService
 from jobs.settings import load_settings
 
 BAR_MS = 300
-CALM_MS = 2500  # between two moves: the charts follow the figures
+CALM_MS = 4000  # between two moves: the charts follow the figures
 WATCH = """() => {
   window.moved = [];
   const figures = () => document.querySelector("#roi-figures")?.innerText;
