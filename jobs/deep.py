@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 
 SECONDS = 60.0  # of pretraining for each tokenizer
 FEWEST_IMAGES = 1_000
-LABELS, METRIC = 20, "balanced_accuracy"  # labels per class that the probe is given
+LABELS, METRIC = 20, "balanced_accuracy"  # labels per class
+PROTOCOLS = ("finetune", "probe")  # the two do not always agree, so both are shown
 CONTROL = "random"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeepArm:
-    """What a probe tells from one student, and by how much more than from the two controls."""
+    """What one student tells under one protocol, and by how much more than the two controls."""
 
     tokenizer: str | None  # None: the student that was not pretrained
+    protocol: str
     accuracy: Range  # balanced, on validation images
     over_scratch: Range | None
     over_random: Range | None
@@ -58,7 +60,11 @@ def spec_of(
         arms=(Arm(method="scratch"), *(Arm(method="digpt", tokenizer=n) for n in named)),
         preset="quick",
         pretrain={"images_seen": images_seen},
-        transfer={"protocols": ["probe"], "label_budgets": [LABELS]},
+        transfer={
+            "protocols": [*PROTOCOLS],
+            "label_budgets": [LABELS],
+            "finetune_budgets": [LABELS],
+        },
         licence_accepted=tuple(accepted),
     )
 
@@ -77,29 +83,34 @@ def images_in_time(seconds_of: Callable[[float, float], float]) -> int:
 
 
 def measured(arms: "Sequence[ArmResults]") -> tuple[DeepArm, ...]:
-    """Accuracy of each finished arm and its paired differences to the two controls."""
+    """Accuracy of each finished arm and its paired differences to the two controls, by protocol."""
+    return tuple(row for protocol in PROTOCOLS for row in _of_protocol(protocol, arms))
+
+
+def _of_protocol(protocol: str, arms: "Sequence[ArmResults]") -> list[DeepArm]:
     from digpt.evaluate.intervals import difference, interval  # noqa: PLC0415 - start-up time
 
-    scored = {arm.arm.tokenizer: _scores(arm) for arm in arms}
+    scored = {arm.arm.tokenizer: _scores(protocol, arm) for arm in arms}
 
     def over(name: str | None, control: str | None) -> Range | None:
         if name == control or control not in scored:
             return None
         return _range(difference(scored[name], scored[control]).headline)
 
-    return tuple(
+    return [
         DeepArm(
             tokenizer=name,
+            protocol=protocol,
             accuracy=_range(interval(scores)),
             over_scratch=over(name, None),
             over_random=over(name, CONTROL),
         )
         for name, scores in scored.items()
-    )
+    ]
 
 
-def _scores(arm: "ArmResults") -> "Scores":
-    """The probe on validation images, over label draws and resampled images."""
+def _scores(protocol: str, arm: "ArmResults") -> "Scores":
+    """What it says of validation images, over label draws and resampled images."""
     from digpt.data.prepared import load_prepared  # noqa: PLC0415 - start-up time
     from digpt.evaluate.intervals import measure  # noqa: PLC0415 - start-up time
     from digpt.transfer.predictions import labelled  # noqa: PLC0415 - torch
@@ -107,7 +118,7 @@ def _scores(arm: "ArmResults") -> "Scores":
     data = load_prepared(arm.dataset)
     rows = labelled(data, "val")
     groups = None if data.groups is None else data.groups[rows]
-    probabilities = arm.cells("val")["probe", str(LABELS)]
+    probabilities = arm.cells("val")[protocol, str(LABELS)]
     return measure(METRIC, probabilities, data.labels[rows], groups=groups)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from digpt.errors import Cancelled, UserError
 from digpt.reporter import Quiet, Reporter
-from digpt.tokenizers.names import CLASS, parse
+from digpt.tokenizers.names import check_caption, parse
 from jobs import deep, earlier, families, governance, looks, reading, weights
 from jobs.casework import Casework
 from jobs.engine.plan import DatasetFacts, Plan, make_plan
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
     from digpt.data.difference import Difference
     from digpt.data.health import Health
-    from digpt.tokenizers.code_curve import CodeCurve
     from jobs.catalogue import ImportResult
     from jobs.doctor import Check
 
@@ -196,15 +195,6 @@ class PilotService(Casework, Tokenwork):
         """Recognisers of a spec whose licence forbids commercial use and was not accepted there."""
         named = governance.forbidden(governance.recognisers(spec))
         return [name for name in named if name not in spec.licence_accepted]
-
-    def code_curve(
-        self, dataset: str, base: str, codes: list[int], reporter: Reporter | None = None
-    ) -> "CodeCurve":
-        """What each number of codes keeps of a tokenizer's tokens, on a sample of the dataset."""
-        from jobs.tokenizing import code_curve  # noqa: PLC0415 - torch
-
-        facts = self._catalogue.facts(DatasetRef(name=dataset))
-        return code_curve(facts, parse(base), codes, reporter or Quiet())
 
     # -- deep checks -----------------------------------------------------------------------
 
@@ -679,22 +669,6 @@ def _check_fit(spec: PilotSpec, data: DatasetFacts) -> None:
 def _check_captions(arm: Arm, data: DatasetFacts) -> None:
     name = parse(arm.tokenizer) if arm.tokenizer else None
     while name is not None:
-        is_column = name.needs_captions and name.argument and not name.caption_fields
-        unknown = [f for f in name.caption_fields if f not in (CLASS, *data.attributes)]
-        if unknown:
-            there = ", ".join((CLASS, *data.attributes))
-            raise UserError(
-                f"{arm.name}: the caption template asks for {', '.join(unknown)}; the dataset has: "
-                f"{there}.",
-                code="unknown-caption",
-                field="tokenizer",
-            )
-        if is_column and name.argument not in data.captions:
-            there = ", ".join(data.captions) or "none"
-            raise UserError(
-                f"{arm.name}: the dataset has no caption column {name.argument!r} (it has: "
-                f"{there}).",
-                code="unknown-caption",
-                field="tokenizer",
-            )
+        if name.needs_captions and name.argument:
+            check_caption(name.argument, data.captions, data.attributes)
         name = name.base

@@ -22,6 +22,7 @@ from digpt.tokenizers import fitting
 from digpt.tokenizers.base import Tokenizer
 from digpt.tokenizers.code_curve import CodeCurve
 from digpt.tokenizers.code_curve import code_curve as curve_over
+from digpt.tokenizers.codebook import Codebook
 from digpt.tokenizers.looks import meanings, neighbours
 from digpt.tokenizers.maps import token_maps
 from digpt.tokenizers.names import TokenizerName, parse
@@ -85,8 +86,16 @@ def measured(
         **asdict(quality),
         "fit_seconds": fit_seconds,
         "image_size": sample.size,
+        "tuned": _tuned(tokenizer),
         "pictures": _pictures(tokenizer, sample.measured),
     }
+
+
+def _tuned(tokenizer: Tokenizer) -> dict[str, Any] | None:
+    """What tuning bought on held-out images; None where nothing was tuned."""
+    network = tokenizer.base if isinstance(tokenizer, Codebook) else tokenizer
+    facts = getattr(network, "facts", {})
+    return dict(facts) if "retrieval_before" in facts else None
 
 
 def _drawn(data: ImageDataset, folder: Path) -> Sample:

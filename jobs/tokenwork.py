@@ -2,15 +2,20 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import digpt.tokenizers
 from digpt.reporter import Quiet, Reporter
 from digpt.tokenizers.names import parse
 from jobs.home import Home
 from jobs.spec import DatasetRef
+from jobs.weights import weights_digest
+
+if TYPE_CHECKING:
+    from digpt.tokenizers.code_curve import CodeCurve
 
 
 class Tokenwork(Home):
@@ -36,18 +41,50 @@ class Tokenwork(Home):
         found = [self._known(dataset, parse(n).canonical) for n in names]
         return [self._priced(f) for f in found if f is not None]
 
+    def code_curve(
+        self, dataset: str, base: str, codes: Sequence[int], reporter: Reporter | None = None
+    ) -> "CodeCurve":
+        """What each number of codes keeps of a tokenizer's tokens, on a sample of the dataset;
+        measured once for each version of it."""
+        from jobs.tokenizing import code_curve  # noqa: PLC0415 - torch
+
+        known = self.known_curve(dataset, base, codes)
+        if known is not None:
+            return known
+        facts = self._catalogue.facts(DatasetRef(name=dataset))
+        found = code_curve(facts, parse(base), codes, reporter or Quiet())
+        self._store.set_value(self._key(dataset, base, _numbers(codes)), asdict(found))
+        return found
+
+    def known_curve(self, dataset: str, base: str, codes: Sequence[int]) -> "CodeCurve | None":
+        """The curve over these numbers of codes, where it was measured before."""
+        from digpt.tokenizers.code_curve import CodeCurve, CodePoint  # noqa: PLC0415 - torch
+
+        kept = self._store.get_value(self._key(dataset, base, _numbers(codes)))
+        if kept is None:
+            return None
+        return CodeCurve(**kept | {"points": tuple(CodePoint(**p) for p in kept["points"])})
+
     def _known(self, dataset: str, name: str) -> dict[str, Any] | None:
         return self._store.get_value(self._key(dataset, name))
 
-    def _key(self, dataset: str, name: str) -> str:
+    def _key(self, dataset: str, name: str, what: str = "tokens") -> str:
+        """Names whatever could change what is found, a local weights file by its content."""
         identity = self._catalogue.facts(DatasetRef(name=dataset)).identity
-        return f"tokens:{identity}:{name}:{tokens_code()}"
+        parsed = parse(name)
+        file = parsed.weights_file
+        weights = f":{weights_digest(file)}" if file else ""
+        return f"{what}:{identity}:{parsed.canonical}{weights}:{tokens_code()}"
 
     def _priced(self, found: dict[str, Any]) -> dict[str, Any]:
         """With what 1,000 images cost at today's prices."""
         seconds = 1000 / found["images_per_second"]
         money = self._tariff.money("cpu", seconds, 1)
         return found | {"cost_per_1000": money, "currency": self.currency}
+
+
+def _numbers(codes: Sequence[int]) -> str:
+    return "codes:" + ",".join(str(k) for k in sorted(set(codes)))
 
 
 @cache

@@ -75,6 +75,21 @@ def _state_of(name: str) -> tuple[int, int]:
     return about.st_mtime_ns, about.st_size
 
 
+def weights_digest(name: str) -> str:
+    """SHA-256 of the weights file that a tokenizer's name writes; read again once it has changed,
+    since pages ask often."""
+    try:
+        found = Path(name).expanduser().stat()
+    except OSError as error:
+        raise _unreadable(name, "tokenizer", error) from error
+    return _digest_at(name, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=32)
+def _digest_at(name: str, _changed: int, _size: int) -> str:
+    return _digest(name, "tokenizer")
+
+
 def _digest(name: str, field: str) -> str:
     try:
         with Path(name).expanduser().open("rb") as file:

@@ -114,7 +114,7 @@ def deep(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Pretrain about a minute with each tokenizer, then probe: a small pilot. Ctrl-C cancels it."""
+    """Pretrain about a minute with each tokenizer, then fine-tune and probe: a small pilot. Ctrl-C cancels it."""
     service = open_service(home)
     spec = service.deep_spec(dataset, _names(tokenizers), accept or ())
     estimate = service.estimate(spec)
@@ -148,14 +148,17 @@ def _show_deep(found: "DeepView") -> None:
     rows = [
         (
             arm.tokenizer or "scratch",
+            arm.protocol,
             _span(arm.accuracy, "accuracy"),
             _span(arm.over_scratch, "points"),
             _span(arm.over_random, "points"),
         )
         for arm in found.arms
     ]
-    probe = f"probe, {found.labels} labels per class"
-    table(("tokenizer", probe, "minus scratch, points", "minus random, points"), rows)
+    accuracy = f"{found.labels} labels per class"
+    table(
+        ("tokenizer", "protocol", accuracy, "minus scratch, points", "minus random, points"), rows
+    )
     say(Viewer("en").text("tokens.deep.trust"))
 
 

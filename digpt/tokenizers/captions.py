@@ -7,7 +7,7 @@ import numpy as np
 
 from digpt.data.dataset import UNLABELLED, ImageDataset
 from digpt.errors import UserError
-from digpt.tokenizers.names import CLASS, template_fields
+from digpt.tokenizers.names import CLASS, check_caption, template_fields
 
 BY_CLASS = "a photo of {class}"  # where a dataset has no captions
 # With such words a mirrored image would belie its caption.
@@ -34,6 +34,8 @@ def captioned(dataset: ImageDataset, wanted: str | None, *, fewest: int) -> Capt
 
     UserError where there are fewer than `fewest`.
     """
+    if wanted is not None:
+        check_caption(wanted, dataset.captions, dataset.attributes)
     if wanted is not None and template_fields(wanted):
         found = _from_template(dataset, wanted)
     elif wanted is not None or "caption" in dataset.captions:
@@ -52,13 +54,6 @@ def captioned(dataset: ImageDataset, wanted: str | None, *, fewest: int) -> Capt
 
 
 def _from_column(dataset: ImageDataset, column: str) -> Captioned:
-    if column not in dataset.captions:
-        raise UserError(
-            f"Dataset {dataset.name!r} has no caption column {column!r}. It has: "
-            f"{', '.join(dataset.captions) or 'none'}.",
-            code="unknown-caption",
-            field="tokenizer",
-        )
     rows = dataset.indices("pool", "train")
     texts = dataset.captions[column][rows]
     has_text = np.char.str_len(texts.astype(str)) > 0
@@ -71,14 +66,6 @@ def _from_column(dataset: ImageDataset, column: str) -> Captioned:
 def _from_template(dataset: ImageDataset, template: str) -> Captioned:
     """Rows where every field of the template is known, so that no caption has a hole."""
     fields = template_fields(template)
-    unknown = [f for f in fields if f != CLASS and f not in dataset.attributes]
-    if unknown:
-        raise UserError(
-            f"The caption template {template!r} asks for {', '.join(unknown)}; dataset "
-            f"{dataset.name!r} has: {', '.join((CLASS, *dataset.attributes))}.",
-            code="unknown-caption",
-            field="tokenizer",
-        )
     rows = dataset.indices("pool", "train")
     values = {f: _words(dataset, f, rows) for f in fields}
     known = np.all([column != "" for column in values.values()], axis=0)

@@ -7,7 +7,7 @@ Grammar: `family[:argument][?option=value&...][(base)]`; for example `pixels`,
 """
 
 import string
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from digpt.errors import UserError, pick
@@ -180,6 +180,27 @@ def template_fields(argument: str) -> tuple[str, ...]:
     """The {fields} of a caption template, each once; ValueError where a brace is not closed."""
     found = (field for _, field, _, _ in string.Formatter().parse(argument) if field is not None)
     return tuple(dict.fromkeys(found))
+
+
+def check_caption(wanted: str, columns: Collection[str], attributes: Collection[str]) -> None:
+    """Raise a UserError where a dataset lacks the caption column `wanted`, or a field of the
+    template `wanted`. columns: its caption columns."""
+    fields = template_fields(wanted)
+    unknown = [f for f in fields if f != CLASS and f not in attributes]
+    if unknown:
+        raise UserError(
+            f"The caption template {wanted!r} asks for {', '.join(unknown)}; the dataset has: "
+            f"{', '.join((CLASS, *attributes))}.",
+            code="unknown-caption",
+            field="tokenizer",
+        )
+    if not fields and wanted not in columns:
+        raise UserError(
+            f"The dataset has no caption column {wanted!r}. "
+            f"It has: {', '.join(columns) or 'none'}.",
+            code="unknown-caption",
+            field="tokenizer",
+        )
 
 
 def _base(name: str, family: str, written: str | None) -> TokenizerName | None:

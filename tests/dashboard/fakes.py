@@ -22,6 +22,7 @@ from digpt.data.problems import Problem, problem
 from digpt.data.reasons import reason
 from digpt.errors import UserError
 from digpt.recipe import PRESETS
+from digpt.tokenizers.code_curve import CodeCurve, CodePoint
 from jobs import deep, governance
 from jobs.computing import ComputeView, Wish, compute_view
 from jobs.deciding import DecisionView, decision_views, parse_actual, record
@@ -281,6 +282,15 @@ def _stage(kind: str, of: tuple[str, ...], label: str, state: str) -> StageView:
     )
 
 
+def code_curve(base: str, codes: Sequence[int]) -> CodeCurve:
+    points = tuple(
+        CodePoint(codes=k, nmi=0.02 * i, nmi_by_chance=0.01, perplexity=0.8 * k,
+                  coverage=1.0 - 0.1 * i, explained=0.3 + 0.1 * i, seconds=1.0)
+        for i, k in enumerate(codes)
+    )  # fmt: skip
+    return CodeCurve(base=base, images=500, points=points, suggested=codes[1])
+
+
 def deep_view() -> deep.DeepView:
     over = Range(likely=0.12, low=0.05, high=0.19)
     return deep.DeepView(
@@ -291,9 +301,10 @@ def deep_view() -> deep.DeepView:
         images_seen=20_000,
         labels=20,
         arms=tuple(
-            deep.DeepArm(tokenizer=name, accuracy=Range(likely=value, low=value - 0.04,
+            deep.DeepArm(tokenizer=name, protocol=protocol, accuracy=Range(likely=value, low=value - 0.04,
                          high=value + 0.04), over_scratch=over if name else None,
                          over_random=over if name == "filters" else None)
+            for protocol in deep.PROTOCOLS
             for name, value in ((None, 0.31), ("random", 0.43), ("filters", 0.55))
         ),
     )  # fmt: skip
@@ -397,6 +408,18 @@ def token_quality(name: str) -> dict[str, Any]:
         "images": 1000,
         "labelled_images": 1000,
         "images_per_second": 800.0,
+        "tuned": {
+            "captions": "caption",
+            "retrieval_images": 200,
+            "samples_seen": 8_000,
+            "names_class_share": 0.25,
+            "retrieval_before": 0.05,
+            "retrieval_after": 0.61,
+            "zero_shot_before": 0.1,
+            "zero_shot_after": 0.42,
+        }
+        if name.startswith("domain-clip(")
+        else None,
         "cost_per_1000": 0.0004,
         "currency": "USD",
         "weakest": [
@@ -429,6 +452,7 @@ class FakeService:
         self.healths: dict[str, Health] = {}
         self.tokens_known = False
         self.deep_known = False
+        self.curve: CodeCurve | None = None
         self.sets = [dataset(), dataset("digits", images=1797, classes=tuple("0123456789"))]
 
     def known_tokens(self, dataset: str, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -451,6 +475,15 @@ class FakeService:
     ) -> deep.DeepView:
         self.deep_known = True
         return deep_view()
+
+    def known_curve(self, dataset: str, base: str, codes: Sequence[int]) -> CodeCurve | None:
+        return self.curve
+
+    def code_curve(
+        self, dataset: str, base: str, codes: Sequence[int], reporter: Any = None
+    ) -> CodeCurve:
+        self.curve = code_curve(base, codes)
+        return self.curve
 
     def datasets(self) -> list[DatasetView]:
         return self.sets

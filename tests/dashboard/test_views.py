@@ -49,8 +49,10 @@ from dashboard.pages.runs.loss import loss_rows
 from dashboard.pages.runs.page import drawn_again
 from dashboard.pages.runs.stages import cell
 from dashboard.pages.runs.view import stage_lines
+from dashboard.pages.tokens.codes import curve as code_curve
 from dashboard.pages.tokens.deep import deep_card, offer
 from dashboard.pages.tokens.parts import cards as token_cards
+from dashboard.pages.tokens.view import CODES
 from dashboard.pages.tokens.view import head as tokens_head
 from dashboard.pages.tokens.view import named as named_tokenizers
 from dashboard.text import Viewer
@@ -506,6 +508,16 @@ class TestTokens:
         assert "&lt;i&gt;dent" in made
         assert "&lt;b&gt;B" in made
         assert any(n in tokens_head(shown, me) for n in shown.names)
+
+    @pytest.mark.parametrize("me", [EN, JA])
+    def test_what_tuning_bought_and_the_code_curve_are_shown(self, service, me):
+        service.check_tokens("surfaces", [])
+        service.code_curve("surfaces", "filters", CODES)
+        shown = tokens.view(service, "surfaces", ["domain-clip(clip:ViT-B-32@openai)", "pixels"])
+        made = token_cards(shown, me)
+        assert me.number(0.61 - 0.05, "points") in made
+        assert made.count(me.text("tokens.tuned.zero_shot")) == 1  # pixels are not tuned
+        assert "<b>codebook:64(filters)</b>" in code_curve(shown, me)
 
     @pytest.mark.parametrize("me", [EN, JA])
     def test_a_deep_check_is_priced_before_it_runs_and_says_how_far_to_trust_it(self, service, me):

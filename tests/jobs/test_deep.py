@@ -17,7 +17,7 @@ def test_images_are_what_a_minute_allows_but_never_more_than_the_quick_recipe():
 def test_the_controls_are_always_there_and_nobody_twice():
     spec = deep.spec_of(DatasetRef(name="digits"), ["random", "filters"], 2_000)
     assert [a.name for a in spec.arms] == ["scratch", "digpt × random", "digpt × filters"]
-    assert spec.resolved.transfer.protocols == ("probe",)
+    assert spec.resolved.transfer.protocols == deep.PROTOCOLS
 
 
 @pytest.mark.slow  # estimates and resamples three times
@@ -34,7 +34,8 @@ def test_it_is_priced_before_it_runs_and_found_again_afterwards(
     handmade.finish(service, to_yaml(spec))
     found = service.known_deep("digits")
     assert found is not None
-    by_name = {a.tokenizer: a for a in found.arms}
+    assert {a.protocol for a in found.arms} == set(deep.PROTOCOLS)
+    by_name = {a.tokenizer: a for a in found.arms if a.protocol == "finetune"}
     best, control = by_name["filters"], by_name["random"]
     assert best.accuracy.likely > control.accuracy.likely > by_name[None].accuracy.likely
     assert best.over_scratch.low > best.over_random.low > 0

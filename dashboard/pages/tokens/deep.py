@@ -33,10 +33,11 @@ def deep_card(shown: View, me: Viewer) -> Html:
     if deep is None:
         return NOTHING
     heads = [me.text("tokens.col.name"), *(
-        me.text(f"tokens.deep.col.{c}") for c in ("accuracy", "scratch", "random"))]  # fmt: skip
+        me.text(f"tokens.deep.col.{c}") for c in ("protocol", "accuracy", "scratch", "random"))]  # fmt: skip
     rows = [
         [
             short_tokenizer(arm.tokenizer, me) if arm.tokenizer else me.text("tokens.deep.none"),
+            me.text(f"protocol.{arm.protocol}"),
             _ranged(arm.accuracy, "accuracy", me),
             _ranged(arm.over_scratch, "points", me),
             _ranged(arm.over_random, "points", me),
@@ -52,7 +53,7 @@ def deep_card(shown: View, me: Viewer) -> Html:
     body = [
         card_head(me.text("tokens.deep.title"), caption, me),
         status,
-        h('<div id="tokens-deep-table">{t}</div>', t=table(heads, rows, numeric=(1, 2, 3)))
+        h('<div id="tokens-deep-table">{t}</div>', t=table(heads, rows, numeric=(2, 3, 4)))
         if rows
         else NOTHING,
         note(me.text("tokens.deep.trust"), "more", "tokens-deep-trust") if rows else NOTHING,

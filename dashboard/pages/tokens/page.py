@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from dashboard.html import NOTHING, page_head
+from dashboard.html import NOTHING, card_head, page_head
 from dashboard.pages.background import Errand
 from dashboard.pages.shell import PRIVATE, QUIET, page_html, viewer
+from dashboard.pages.tokens.codes import curve
 from dashboard.pages.tokens.deep import deep_card, offer
 from dashboard.pages.tokens.parts import cards
-from dashboard.pages.tokens.view import FIRST, head, named, view
+from dashboard.pages.tokens.view import CODES, FIRST, head, named, view
 from dashboard.text import Viewer
 from digpt.errors import UserError
 
@@ -33,6 +34,7 @@ class _Page:
         self.service, self.me = service, me
         self.errand = Errand("tokens", "tokens.checking", me, again=True)
         self.deep_errand = Errand("tokens", "tokens.deep.checking", me, again=True)
+        self.curve_errand = Errand("tokens", "tokens.curve.measuring", me, again=True)
         self.top = page_html(page_head(me.text("nav.tokens"), me.text("tokens.title"), NOTHING))
         with gr.Column(elem_classes="d-card"):
             self.dataset = gr.Dropdown([], label=me.text("tokens.dataset"), elem_id="tokens-data")
@@ -55,11 +57,25 @@ class _Page:
             self.deep_progress = page_html(elem_id="tokens-deep-progress")
         self.deep_card = page_html(elem_id="tokens-deep-card")
         self.cards = page_html(elem_id="tokens-cards")
+        with gr.Column(elem_classes="d-card"):
+            page_html(card_head(me.text("tokens.curve"), me.text("tokens.curve.caption"), me))
+            self.base = gr.Textbox(
+                FIRST[0], label=me.text("tokens.curve.base"), elem_id="tokens-curve-base"
+            )
+            with gr.Row(elem_classes="d-buttons d-start"):
+                self.measure = gr.Button(
+                    me.text("tokens.curve.measure"), size="sm", elem_id="tokens-curve"
+                )
+                self.measure_stop = gr.Button(
+                    me.text("tokens.stop"), size="sm", visible=False, elem_id="tokens-curve-stop"
+                )
+            self.measured = page_html(elem_id="tokens-curve-progress")
+            self.curve = page_html()
 
     def connect(self, demo: gr.Blocks) -> None:
         """Wire all events."""
-        asked = [self.dataset, self.names]
-        shown = [self.top, self.dataset, self.price, self.deep_card, self.cards]
+        asked = [self.dataset, self.names, self.base]
+        shown = [self.top, self.dataset, self.price, self.deep_card, self.cards, self.curve]
         demo.load(self.load, asked, shown, **QUIET)
         chosen = self.dataset.input(self.draw, asked, shown, **QUIET)
         chosen.then(None, self.dataset, None, js=_KEEP_ADDRESS, **PRIVATE)
@@ -67,34 +83,44 @@ class _Page:
         for button, stop, progress, work, errand in (
             (self.check, self.stop, self.progress, self.examine, self.errand),
             (self.deep, self.deep_stop, self.deep_progress, self.pretrain, self.deep_errand),
+            (self.measure, self.measure_stop, self.measured, self.count, self.curve_errand),
         ):
             ended = button.click(work, asked, [progress, button, stop], **QUIET)
             ended.then(self.draw, asked, shown, **QUIET)
             stop.click(errand.stop, None, None, queue=False, **QUIET)
 
-    def load(self, chosen: str | None, names: str, request: gr.Request) -> list[Any]:
-        return self.draw(chosen or request.query_params.get("dataset", ""), names, request)
+    def load(self, chosen: str | None, names: str, base: str, request: gr.Request) -> list[Any]:
+        return self.draw(chosen or request.query_params.get("dataset", ""), names, base, request)
 
-    def draw(self, dataset: str, names: str, request: gr.Request) -> list[Any]:
+    def draw(self, dataset: str, names: str, base: str, request: gr.Request) -> list[Any]:
         """What is known of a dataset and the named tokenizers."""
         me = viewer(request, self.me.language)
         try:
-            shown = view(self.service, dataset or "", named(names))
+            shown = view(self.service, dataset or "", named(names), base)
         except UserError:  # a name that the field explains when it is checked
             shown = view(self.service, dataset or "")
         choices = gr.update(choices=[d.name for d in shown.datasets], value=shown.chosen)
-        return [head(shown, me), choices, offer(shown, me), deep_card(shown, me), cards(shown, me)]
+        drawn = [part(shown, me) for part in (offer, deep_card, cards, curve)]
+        return [head(shown, me), choices, *drawn]
 
-    def examine(self, dataset: str, names: str, request: gr.Request) -> Iterator[list[Any]]:
+    def examine(self, dataset: str, names: str, _: str, request: gr.Request) -> Iterator[list[Any]]:
         """Check the tokens, saying how far it is; stops when asked."""
         wanted = named(names) or list(FIRST)
         yield from self.errand.run(
             lambda reporter: self.service.check_tokens(dataset, wanted, reporter), request
         )
 
-    def pretrain(self, dataset: str, names: str, request: gr.Request) -> Iterator[list[Any]]:
+    def pretrain(
+        self, dataset: str, names: str, _: str, request: gr.Request
+    ) -> Iterator[list[Any]]:
         """A deep check; it goes on when the page is left, and is cancelled when asked."""
         wanted = named(names) or list(FIRST)
         yield from self.deep_errand.run(
             lambda reporter: self.service.deep_check(dataset, wanted, reporter), request
+        )
+
+    def count(self, dataset: str, _: str, base: str, request: gr.Request) -> Iterator[list[Any]]:
+        """The curve over numbers of codes."""
+        yield from self.curve_errand.run(
+            lambda reporter: self.service.code_curve(dataset, base, CODES, reporter), request
         )

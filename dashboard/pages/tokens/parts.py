@@ -17,6 +17,8 @@ def cards(shown: View, me: Viewer) -> Html:
     if not shown.found:
         return note(me.text("tokens.why"), "mute", "tokens-none")
     made = [_table(shown, me), _maps(shown, me), _near(shown, me), _weak(shown, me)]
+    if any(q["tuned"] for q in shown.found):
+        made.insert(1, _tuning(shown, me))
     if any(q["pictures"]["codes"] for q in shown.found):
         made.append(_codes(shown, me))
     return join(h('<section class="d-card d-stack d-token-part">{c}</section>', c=c) for c in made)
@@ -87,6 +89,38 @@ def _ranged(measure: Mapping[str, float | None] | None, kind: str, me: Viewer) -
         said = me.number(value, kind)
         ends = "" if low is None or high is None else me.interval(low, high, kind)
     return h('{v} <span class="d-note">({e})</span>', v=said, e=ends) if ends else h("{v}", v=said)
+
+
+def _tuning(shown: View, me: Viewer) -> Html:
+    """Each score of a tuned recogniser before and after, on images that tuning left out."""
+    rows = []
+    for q in shown.found:
+        facts = q["tuned"]
+        for score in ("retrieval", "zero_shot") if facts else ():
+            ends = [facts.get(f"{score}_{when}") for when in ("before", "after")]
+            if None in ends:
+                continue
+            before, after = ends
+            rows.append(
+                [
+                    short_tokenizer(q["tokenizer"], me),
+                    me.text(f"tokens.tuned.{score}"),
+                    me.number(before, "accuracy"),
+                    me.number(after, "accuracy"),
+                    me.number(after - before, "points"),
+                    me.number(facts["retrieval_images"], "count"),
+                    me.number(facts["names_class_share"], "share"),
+                ]
+            )
+    heads = [me.text("tokens.col.name"), *(me.text(f"tokens.tuned.col.{c}") for c in (
+        "score", "before", "after", "bought", "images", "class"))]  # fmt: skip
+    body = table(heads, rows, numeric=range(2, 7))
+    return join(
+        [
+            card_head(me.text("tokens.tuned"), me.text("tokens.tuned.caption"), me),
+            h('<div id="tokens-tuned">{b}</div>', b=body),
+        ]
+    )
 
 
 def _maps(shown: View, me: Viewer) -> Html:

@@ -10,10 +10,12 @@ from dashboard.text import Viewer
 from digpt.errors import UserError
 
 if TYPE_CHECKING:
+    from digpt.tokenizers.code_curve import CodeCurve
     from jobs.deep import DeepView
     from jobs.service import PilotService
     from jobs.views import DatasetView, EstimateView
 
+CODES = (16, 64, 256, 1024)  # numbers of codes that a curve is measured at
 FIRST = ("filters", "pixels", "random", "codebook:128(filters)")  # quick ones that need nothing
 
 
@@ -27,16 +29,27 @@ class View:
     found: Sequence[Mapping[str, Any]]  # as `check_tokens` gives them
     deep: "DeepView | None"
     price: "EstimateView | None"  # of a deep check; None where these tokenizers cannot have one
+    curve: "CodeCurve | None"  # over numbers of codes
 
 
-def view(service: "PilotService", dataset: str = "", names: Sequence[str] = ()) -> View:
+def view(
+    service: "PilotService", dataset: str = "", names: Sequence[str] = (), base: str = FIRST[0]
+) -> View:
     """What is known already; nothing is measured here."""
     datasets = tuple(d for d in service.datasets() if d.task == "classification")
     added = [d for d in datasets if not d.builtin]
     chosen = ([d for d in datasets if d.name == dataset] or added[-1:] or list(datasets))[0].name
     wanted = tuple(names) or FIRST
     found, deep = service.known_tokens(chosen, wanted), service.known_deep(chosen)
-    return View(datasets, chosen, wanted, found, deep, _price(service, chosen, wanted))
+    price = _price(service, chosen, wanted)
+    return View(datasets, chosen, wanted, found, deep, price, _curve(service, chosen, base))
+
+
+def _curve(service: "PilotService", dataset: str, base: str) -> "CodeCurve | None":
+    try:
+        return service.known_curve(dataset, base, CODES)
+    except UserError:  # a name that is explained when it is measured
+        return None
 
 
 def _price(service: "PilotService", dataset: str, names: Sequence[str]) -> "EstimateView | None":

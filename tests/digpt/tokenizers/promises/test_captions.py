@@ -44,7 +44,7 @@ def test_an_attribute_that_names_the_class_is_confessed(described):
 
 
 def test_unknown_fields_are_named_with_those_there_are(described):
-    with pytest.raises(UserError, match=r"asks for colour; dataset 'stripes' has: class, material"):
+    with pytest.raises(UserError, match=r"asks for colour; the dataset has: class, material"):
         captioned(described, "{class} {colour}", fewest=1)
 
 
