@@ -236,8 +236,9 @@ class PilotService(Casework, Tokenwork):
         """The newest deep check of the newest version of a dataset."""
         wanted = self.deep_spec(dataset, ())
         found = self._store.pilots(search=wanted.name).rows
-        mine = [p.id for p in found if p.spec["pretrain"] == wanted.pretrain
-                and p.spec["dataset"] == wanted.dataset.model_dump(mode="json")]  # fmt: skip
+        size = ("dataset", "pretrain", "transfer")  # the tokenizers alone may differ
+        asked = wanted.model_dump(mode="json", include=set(size))
+        mine = [p.id for p in found if {part: p.spec[part] for part in size} == asked]
         return self.deep_view(mine[0]) if mine else None
 
     def deep_view(self, pilot_id: str) -> deep.DeepView:

@@ -40,7 +40,7 @@ def view(
     added = [d for d in datasets if not d.builtin]
     chosen = ([d for d in datasets if d.name == dataset] or added[-1:] or list(datasets))[0].name
     wanted = tuple(names) or FIRST
-    found, deep = service.known_tokens(chosen, wanted), service.known_deep(chosen)
+    found, deep = service.known_tokens(chosen, wanted), _deep(service, chosen)
     price = _price(service, chosen, wanted)
     return View(datasets, chosen, wanted, found, deep, price, _curve(service, chosen, base))
 
@@ -49,6 +49,13 @@ def _curve(service: "PilotService", dataset: str, base: str) -> "CodeCurve | Non
     try:
         return service.known_curve(dataset, base, CODES)
     except UserError:  # a name that is explained when it is measured
+        return None
+
+
+def _deep(service: "PilotService", dataset: str) -> "DeepView | None":
+    try:
+        return service.known_deep(dataset)
+    except UserError:  # its results were taken away since
         return None
 
 
