@@ -114,7 +114,7 @@ def deep(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Pretrain about a minute with each tokenizer, then fine-tune and probe: a small pilot. Ctrl-C cancels it."""
+    """About a minute of pretraining for each tokenizer, fine-tuned and probed, as a small pilot."""
     service = open_service(home)
     spec = service.deep_spec(dataset, _names(tokenizers), accept or ())
     estimate = service.estimate(spec)

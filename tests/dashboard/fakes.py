@@ -301,8 +301,9 @@ def deep_view() -> deep.DeepView:
         images_seen=20_000,
         labels=20,
         arms=tuple(
-            deep.DeepArm(tokenizer=name, protocol=protocol, accuracy=Range(likely=value, low=value - 0.04,
-                         high=value + 0.04), over_scratch=over if name else None,
+            deep.DeepArm(tokenizer=name, protocol=protocol,
+                         accuracy=Range(likely=value, low=value - 0.04, high=value + 0.04),
+                         over_scratch=over if name else None,
                          over_random=over if name == "filters" else None)
             for protocol in deep.PROTOCOLS
             for name, value in ((None, 0.31), ("random", 0.43), ("filters", 0.55))

@@ -32,8 +32,8 @@ def deep_card(shown: View, me: Viewer) -> Html:
     deep = shown.deep
     if deep is None:
         return NOTHING
-    heads = [me.text("tokens.col.name"), *(
-        me.text(f"tokens.deep.col.{c}") for c in ("protocol", "accuracy", "scratch", "random"))]  # fmt: skip
+    columns = ("protocol", "accuracy", "scratch", "random")
+    heads = [me.text("tokens.col.name"), *(me.text(f"tokens.deep.col.{c}") for c in columns)]
     rows = [
         [
             short_tokenizer(arm.tokenizer, me) if arm.tokenizer else me.text("tokens.deep.none"),
