@@ -82,7 +82,8 @@ def _worth_knowing(figures: "Figures", result: "CaseResult", me: Viewer) -> list
 def _labels(figures: "Figures", result: "CaseResult", me: Viewer) -> list[str]:
     if not figures.more_labels:
         return [me.text("ground.labels.none")]
-    return [_more(step, result, me) for step in figures.more_labels]
+    steps = [_more(step, result, me) for step in figures.more_labels]
+    return [*steps, me.text("ground.labels.all-classes")]
 
 
 def _more(step: "MoreLabels", result: "CaseResult", me: Viewer) -> str:

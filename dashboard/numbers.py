@@ -13,7 +13,8 @@ def number(value: float, kind: str, language: str = "en", currency: str = "") ->
     """`value` as people read it.
 
     Kinds: accuracy, share, change (percent with its sign), points, points-bare, count, compact,
-    money, duration (seconds), years, energy (kWh), bytes, plain.
+    money, price (money, trifles written out), duration (seconds), years, energy (kWh), bytes,
+    plain.
     """
     if not math.isfinite(value):
         return "–"
@@ -134,6 +135,16 @@ def _under(value: float, language: str, currency: str) -> str:
     return f"{least}未満" if language == "ja" else f"under {least}"
 
 
+def _price(value: float, language: str, currency: str) -> str:
+    """What one item costs: a trifle is written out, for it is paid a million times."""
+    if not is_trifle(value, currency):
+        return _money(value, language, currency)
+    amount = _digits(value)
+    if language == "ja":
+        return f"{amount}{_NAMES_JA.get(currency, currency)}"
+    return f"{_SYMBOLS.get(currency, f'{currency} ' if currency else '')}{amount}"
+
+
 def _amount(size: float, language: str, currency: str) -> str:
     if size >= 1e4:
         return _compact(size, language)
@@ -214,6 +225,7 @@ _WRITERS = {
     "count": _count,
     "compact": _compact,
     "money": _money,
+    "price": _price,
     "duration": _duration,
     "years": _years,
     "energy": _energy,

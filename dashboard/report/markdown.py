@@ -31,7 +31,7 @@ def markdown(story: Story) -> str:
 def _section(section: Section, number: int) -> Iterator[str]:
     yield f"## {number}. {section.title}"
     yield section.lead
-    yield from (f"{chart.title} {chart.finding}" for chart in section.charts)
+    yield from (f"**{chart.title}** {chart.finding}" for chart in section.charts)
     if section.table:
         yield _table(section.table)
     yield "\n".join(f"- {point}" for point in section.points)

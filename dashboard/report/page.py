@@ -13,7 +13,7 @@ from dashboard.text import Viewer
 
 SYMBOLS = {"go": "✓", "no": "✕", "more": "!"}
 _STYLES = {"risks": "small", "roadmap": "small", "assumptions": "dense", "trace": "dense"}
-SHORT = 4  # rows of a table that is not torn from its head
+SHORT, SHORT_DENSE = 4, 20  # rows of a table that is not torn from its head
 LONG_WORD = 6  # characters of a verdict that still fit at full size
 
 
@@ -107,7 +107,8 @@ def _section(section: Section, number: int, me: Viewer) -> Html:
     if len(figures) == 1:  # its table stands beside it and names the lines
         side = h('<div class="wide">{table}</div>', table=table)
         figures, table = [join([figures[0], side])], NOTHING
-    is_short = not figures and section.table is not None and len(section.table.rows) <= SHORT
+    longest = SHORT_DENSE if _STYLES.get(section.key) == "dense" else SHORT
+    is_short = not figures and section.table is not None and len(section.table.rows) <= longest
     return h(
         '<section id="{key}" class="{small}"><div class="together"><h2>{n}. {title}</h2>'
         "{lead}{figures}{short}</div>{long}{points}{note}</section>",

@@ -11,7 +11,7 @@ from pptx.util import Inches
 
 from dashboard.report.page import SYMBOLS
 from dashboard.report.slides.charts import draw
-from dashboard.report.slides.pieces import Area, Ink, box, parts, table, text
+from dashboard.report.slides.pieces import Area, Ink, box, parts, row_heights, table, text
 from dashboard.report.story import Chart, Section, Story, Table
 from dashboard.text import Viewer
 
@@ -19,6 +19,7 @@ WIDTH, HEIGHT, MARGIN = 13.333, 7.5, 0.6
 BODY = WIDTH - 2 * MARGIN
 END = 6.85  # where a slide's content ends
 NOTE = 0.5  # room for small print above that
+GAP = 0.4  # between two things side by side
 POINTS = 12.0  # of tables
 BLANK = 6  # the empty layout of python-pptx's own template
 
@@ -86,7 +87,7 @@ class _Deck:
         rest, lead = section.table, section.lead
         if section.charts:
             slide, top = self._headed(title, lead)
-            beside = rest if len(section.charts) == 1 else None
+            beside = rest if len(section.charts) == 1 and self._fits_beside(rest, top) else None
             self._charts(slide, section.charts, beside, top)
             self._note(slide, section.note)
             rest, lead = (None if beside else rest), ""
@@ -97,18 +98,24 @@ class _Deck:
             self._text(slide, section.points, Area(MARGIN, top, BODY, END - top), Ink(14))
             self._note(slide, "" if section.charts else section.note)
 
+    def _fits_beside(self, content: Table | None, top: float) -> bool:
+        """Whether a table has room beside a chart; a long one takes slides of its own."""
+        if content is None:
+            return False
+        return top + sum(row_heights(content, (BODY - GAP) / 2, POINTS - 1)) <= END - NOTE
+
     def _charts(
         self, slide: Any, charts: Sequence[Chart], beside: Table | None, top: float
     ) -> None:
         """Charts side by side, or one with its table."""
-        gap, height = 0.4, END - NOTE - top
-        half = (BODY - gap) / 2
+        height, half = END - NOTE - top, (BODY - GAP) / 2
+        width = BODY if len(charts) == 1 and beside is None else half
         for i, chart in enumerate(charts):
-            left = MARGIN + i * (half + gap)
-            self._text(slide, chart.title, Area(left, top, half), Ink(13, bold=True))
-            draw(slide, chart, Area(left, top + 0.3, half, height - 0.35), self._me)
+            left = MARGIN + i * (half + GAP)
+            self._text(slide, chart.title, Area(left, top, width), Ink(13, bold=True))
+            draw(slide, chart, Area(left, top + 0.3, width, height - 0.35), self._me)
         if beside is not None:
-            area = Area(MARGIN + half + gap, top, half)
+            area = Area(MARGIN + half + GAP, top, half)
             table(slide, beside, area, POINTS - 1, self._story.language)
 
     def _tables(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from pptx.dml.color import RGBColor
@@ -183,16 +184,30 @@ def lines_needed(words: str, width: float, points: float) -> int:
     return max(1, -int(-em(words.replace("**", "")) // fits))
 
 
-def parts(content: Table, width: float, height: float, points: float) -> Iterator[Table]:
-    """The table in parts that each fit into the height, every one with its head."""
+def row_heights(content: Table, width: float, points: float) -> list[float]:
+    """Inches that the head and every row take."""
     widths = [width * share for share in shares(content, width, points)]
-    head = row_height([Cell(h) for h in content.heads], widths, points)
-    taken, rows = head, []
-    for row in content.rows:
-        need = row_height(row, widths, points)
-        if rows and taken + need > height:
-            yield Table(content.heads, tuple(rows), content.numeric, content.widths)
-            taken, rows = head, []
-        rows.append(row)
-        taken += need
-    yield Table(content.heads, tuple(rows), content.numeric, content.widths)
+    rows = [[Cell(head) for head in content.heads], *content.rows]
+    return [row_height(row, widths, points) for row in rows]
+
+
+def parts(content: Table, width: float, height: float, points: float) -> Iterator[Table]:
+    """The table in as few parts as fit into the height, about equally long, each with its head."""
+    head, *rows = row_heights(content, width, points)
+    room = height - head
+    cut = _cut(rows, room)
+    while room > 0 and len(even := _cut(rows, 0.95 * room)) == len(cut):  # no row left alone
+        room, cut = 0.95 * room, even
+    for first, end in cut:
+        yield Table(content.heads, content.rows[first:end], content.numeric, content.widths)
+
+
+def _cut(heights: Sequence[float], room: float) -> list[tuple[int, int]]:
+    """Where stretches of rows begin and end, each no higher than the room but for a single row."""
+    starts, taken = [0], 0.0
+    for i, height in enumerate(heights):
+        if i > starts[-1] and taken + height > room:
+            starts.append(i)
+            taken = 0.0
+        taken += height
+    return list(pairwise([*starts, len(heights)]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dashboard.numbers import is_trifle
 from dashboard.report.facts import Facts
 from dashboard.report.story import Section
 from dashboard.report.words.phrases import listed, two_to_a_row
@@ -22,8 +21,8 @@ _INPUTS = {
     "cost_true_alarm": "money",
     "today.miss_rate": "accuracy",
     "today.false_alarm_rate": "accuracy",
-    "today.process_per_item": "small-money",
-    "inference_per_item": "small-money",
+    "today.process_per_item": "price",
+    "inference_per_item": "price",
     "review.cost_per_item": "money",
     "review.capacity_per_year": "compact",
     "review.miss_rate": "accuracy",
@@ -53,7 +52,7 @@ def assumptions(facts: Facts, me: Viewer) -> Section | None:
         return None
     values = facts.case.model_dump(mode="json", exclude_none=True)
     found = [
-        (me.text(f"case.{field}"), told(value, kind, facts.case.currency, me))
+        (_label(field, me), told(value, kind, facts.case.currency, me))
         for field, kind in _INPUTS.items()
         if (value := _at(values, field)) not in (None, [], {})
         if not (field in _ZERO_IS_UNSAID and value == 0)
@@ -66,6 +65,11 @@ def assumptions(facts: Facts, me: Viewer) -> Section | None:
     )
 
 
+def _label(field: str, me: Viewer) -> str:
+    """The form has a field for each year of the ramp; here they stand in one row."""
+    return me.text("report.assumptions.ramp" if field == "ramp" else f"case.{field}")
+
+
 def _at(values: Mapping[str, Any], field: str) -> Any:
     *outer, name = field.split(".")
     part = values.get(outer[0]) if outer else values
@@ -76,8 +80,8 @@ def told(value: Any, kind: str, currency: str, me: Viewer) -> str:
     """A value as people read it: a number, a range, one by class, or a list."""
     if isinstance(value, Mapping) and {"low", "likely", "high"} <= set(value):
         likely = told(value["likely"], kind, currency, me)
-        ends = [told(value[end], kind, currency, me) for end in ("low", "high")]
-        return me.text("report.range", likely=likely, low=ends[0], high=ends[1])
+        ends = me.interval(float(value["low"]), float(value["high"]), kind, currency)
+        return me.text("report.range", likely=likely, range=ends)
     if isinstance(value, Mapping):
         colon = me.text("colon")
         return listed([f"{k}{colon}{told(v, kind, currency, me)}" for k, v in value.items()], me)
@@ -91,6 +95,4 @@ def told(value: Any, kind: str, currency: str, me: Viewer) -> str:
 def _number(value: float, kind: str, currency: str, me: Viewer) -> str:
     if kind == "years":
         return f"{value:.0f} {me.text('unit.years')}" if me.language == "en" else f"{value:.0f}年"
-    if kind == "small-money" and is_trifle(value, currency):  # a price per item: written out
-        return f"{me.number(value, 'plain')} {currency}"
-    return me.number(value, "money" if kind == "small-money" else kind, currency)
+    return me.number(value, kind, currency)

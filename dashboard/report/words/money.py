@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from dashboard.names import arm_name_of
 from dashboard.report.facts import Facts
 from dashboard.report.story import Cell, Chart, FlowChart, Section, Table, ValueChart
-from dashboard.report.words.phrases import join, name, no_result, why_not
+from dashboard.report.words.phrases import (
+    join,
+    labels,
+    name,
+    no_result,
+    protocol_name,
+    why_not,
+)
 from dashboard.text import Viewer
 
 if TYPE_CHECKING:
@@ -109,7 +116,7 @@ def _charts(f: Figures, result: CaseResult, me: Viewer) -> tuple[Chart, ...]:
 
 def _points(facts: Facts, arm: ArmResult, f: Figures, result: CaseResult, me: Viewer) -> list[str]:
     """What the verdict measures against, and why some arms have no figures."""
-    found = [_against(arm, f, result, me)]
+    found = [_rests_on(arm, me), _against(arm, f, result, me)]
     base, cheap = result.baseline, facts.cheap_baseline
     if base and cheap and base != cheap:
         found.append(
@@ -120,6 +127,17 @@ def _points(facts: Facts, arm: ArmResult, f: Figures, result: CaseResult, me: Vi
         for a in result.arms.values()
         if a.figures is None
     ]
+
+
+def _rests_on(arm: ArmResult, me: Viewer) -> str:
+    """Under which protocol and with how many labels the rates behind the money were measured."""
+    if arm.label_budget is None:
+        return ""
+    words = {
+        "protocol": protocol_name(arm.protocol, me),
+        "labels": labels(str(arm.label_budget), me),
+    }
+    return me.text("report.money.rests", arm=name(arm.arm, me), **words)
 
 
 def _against(arm: ArmResult, f: Figures, result: CaseResult, me: Viewer) -> str:

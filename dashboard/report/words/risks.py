@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dashboard.names import short_tokenizer
 from dashboard.reasons import reason_text
@@ -14,6 +15,11 @@ from dashboard.text import Viewer
 from digpt.tokenizers.names import TokenizerName, parse
 from jobs.spec import PRETRAINING
 from jobs.views import DatasetView
+
+if TYPE_CHECKING:
+    from jobs.roi.figures import SliceCost
+
+PER = 1000  # items that a part's extra cost is told for: of one item it is a fraction of a cent
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +159,43 @@ def _families(tokenizer: str | None) -> set[str]:
 
 
 def _bias(facts: Facts, me: Viewer) -> Iterator[Risk]:
-    """Groups that do worse: nothing measures them yet, so say what could be looked at."""
-    data = facts.provenance.dataset
+    """Groups that do worse: those that surely cost more, or what could be looked at."""
+    arm, data = facts.shown_arm, facts.provenance.dataset
+    parts = [s for s in arm.figures.slices if s.difference_interval] if arm and arm.figures else []
+    if parts and facts.result:
+        yield _part(parts, facts.result.currency, me)
+        return
     if data is not None and data.attributes:
         known = me.text("report.known.bias.open", attributes=listed(list(data.attributes), me))
         yield Risk("bias", known, "bias.open")
     else:
         yield Risk("bias", me.text("report.known.bias.blind"), "bias.blind")
+
+
+def _part(parts: list[SliceCost], currency: str, me: Viewer) -> Risk:
+    """The part of the test images that costs most more than all, if that is beyond chance."""
+    worse = [s for s in parts if s.difference_interval and s.difference_interval[0] > 0]
+    if not worse:
+        attributes = listed(list(dict.fromkeys(s.attribute for s in parts)), me)
+        count = me.number(len(parts), "count")
+        return Risk(
+            "bias",
+            me.text("report.known.bias.even", attributes=attributes, count=count),
+            "bias.even",
+        )
+    worst = max(worse, key=lambda s: s.difference or 0.0)
+    low, high = worst.difference_interval or (0.0, 0.0)
+    known = me.text(
+        "report.known.bias.worst",
+        part=f"{worst.attribute}{me.text('colon')}{worst.value}",
+        items=me.number(worst.items, "count"),
+        per=me.number(PER, "count"),
+        more=me.number(PER * (worst.difference or 0.0), "money", currency),
+        range=me.interval(PER * low, PER * high, "money", currency),
+        miss=me.number(worst.miss_rate, "accuracy"),
+        alarm=me.number(worst.false_alarm_rate, "accuracy"),
+    )
+    return Risk("bias", known, "bias.worst")
 
 
 def _copies(facts: Facts, me: Viewer) -> Iterator[Risk]:

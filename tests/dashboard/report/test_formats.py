@@ -197,8 +197,31 @@ def test_a_long_list_of_arms_goes_on_on_the_next_slide(stories: dict[str, Story]
     long = replace(table, rows=table.rows * 6)
     pieces = list(parts(long, 12.0, 3.0, 12.0))
     assert len(pieces) > 1
+    counts = [len(p.rows) for p in pieces]
+    assert max(counts) - min(counts) <= 2  # no row stands alone on the last slide
     assert sum(len(p.rows) for p in pieces) == len(long.rows)
     assert all(p.heads == long.heads for p in pieces)
+
+
+def test_a_table_too_long_to_stand_beside_its_chart_has_slides_of_its_own(
+    stories: dict[str, Story],
+) -> None:
+    from pptx import Presentation  # noqa: PLC0415 - only where slides are made
+
+    story = stories["ja"]
+    i, accuracy = next((i, s) for i, s in enumerate(story.sections) if s.key == "accuracy")
+    assert accuracy.table is not None
+
+    def slides_with(rows: int) -> list[list[bool]]:
+        cells = accuracy.table.rows[:1] * rows  # type: ignore[union-attr]
+        long = replace(accuracy, table=replace(accuracy.table, rows=cells))
+        parts = (*story.sections[:i], long, *story.sections[i + 1 :])
+        deck = Presentation(io.BytesIO(slides(replace(story, sections=parts))))
+        found = ([s.has_chart for s in d.shapes if s.has_chart or s.has_table] for d in deck.slides)
+        return [kinds for kinds in found if kinds]
+
+    assert slides_with(3)[0] == [True, False]
+    assert slides_with(12)[:2] == [[True], [False]]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

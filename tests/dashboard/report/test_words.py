@@ -340,3 +340,47 @@ def test_a_pilot_without_results_is_refused() -> None:
 
 def test_gains_of_the_overview_and_of_the_report_are_the_same(facts_of: Any) -> None:
     assert facts_of(Service(gain=gain(-0.01, -0.03, 0.01))).fair_gain.direction == "unclear"
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("line: B (40 images)", "$300 more per 1,000 items", "Missed 20.0%")),
+        ("ja", ("line：B（画像40枚）", "1,000個あたり300ドル", "見逃し率20.0%")),
+    ],
+)
+def test_the_part_that_surely_costs_more_is_the_doubt_about_bias(
+    facts_of: Any, language: str, words: tuple[str, ...]
+) -> None:
+    from jobs.roi.figures import SliceCost  # noqa: PLC0415 - only here
+
+    def part(value: str, more: float, low: float) -> SliceCost:
+        return SliceCost("line", value, 40, 10, 0.2, 0.1, 1.0, more, (low, more + 0.1))
+
+    def told_with(*parts: SliceCost) -> str:
+        facts = facts_of()
+        arm = facts.shown_arm
+        shown = replace(arm, figures=replace(arm.figures, slices=parts))
+        arms = {**facts.result.arms, arm.arm: shown}
+        story = tell(replace(facts, result=replace(facts.result, arms=arms)), language)
+        return " ".join(sentences(story))
+
+    told = told_with(part("A", 0.4, -0.1), part("B", 0.3, 0.1))
+    assert all(w in told for w in words)
+    calm = told_with(part("A", 0.4, -0.1), part("B", 0.3, -0.1))
+    assert ("none of the 2 parts" if language == "en" else "2区分のいずれでも") in calm
+
+
+def test_what_one_item_costs_is_written_out_and_a_range_names_its_unit_once() -> None:
+    facts = gather(
+        Service(), "p1", case(inference_per_item=0.0005, one_off=[30_000, 45_000, 70_000])
+    )  # type: ignore[arg-type]
+    for language, words in (
+        ("en", ("$0.0005", "$45k ($30k–70k)")),
+        ("ja", ("0.0005ドル", "4.5万ドル（3〜7万ドル）")),
+    ):
+        section = tell(facts, language).section("assumptions")
+        assert section is not None
+        assert section.table is not None
+        cells = [cell.text for row in section.table.rows for cell in row]
+        assert all(w in cells for w in words), cells
