@@ -48,7 +48,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except UserError as error:
-            fail(error, as_json)
+            fail(error, as_json, str(kwargs.get("lang") or "en"))
             raise typer.Exit(BAD_INPUT) from error
         except (KeyboardInterrupt, Cancelled) as error:
             say("Interrupted.")
@@ -119,13 +119,19 @@ def _log(error: Exception, home: Path | None) -> Path | None:
     return log
 
 
-def fail(error: UserError, as_json: bool) -> None:
+def fail(error: UserError, as_json: bool, language: str = "en") -> None:
     """Show one error: an object on stdout with --json, a sentence on stderr without."""
+    words = error.message
+    if language != "en":
+        from dashboard.mistakes import file_error  # noqa: PLC0415 - start-up time of --help
+        from dashboard.text import Viewer  # noqa: PLC0415 - start-up time of --help
+
+        words = file_error(error, Viewer(language))
     if as_json:
-        content = {"code": error.code, "message": error.message, "field": error.field}
+        content = {"code": error.code, "message": words, "field": error.field}
         print(json.dumps({"error": content}, ensure_ascii=False))
     else:
-        say(f"Error: {error.message}")
+        say(f"{'エラー：' if language == 'ja' else 'Error: '}{words}")
 
 
 def say(text: str) -> None:

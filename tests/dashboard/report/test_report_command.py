@@ -1,6 +1,7 @@
 """`digpt report` over a finished pilot: files, exit codes, one sentence for each mistake."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,44 @@ def test_a_pilot_without_results_is_refused(tmp_path: Path) -> None:
     home = service.settings.home
     wrong = error_of(digpt("report", pilot, "--out", out, "--home", home, "--json"))
     assert (wrong["code"], wrong["field"]) == ("no-results", "pilot")
+
+
+BAD = {  # what a case must not say -> the line in its place, and the field that is named
+    "negative": ("cost_miss: 60", "cost_miss: -60", "cost_miss"),
+    "absurd": ("cost_miss: 60", "cost_miss: 1e20", "cost_miss"),
+    "low above high": ("cost_miss: 60", "cost_miss: [90, 60, 30]", "cost_miss"),
+    "prevalence 0": ("prevalence: 0.008", "prevalence: 0", "prevalence"),
+    "prevalence 1": ("prevalence: 0.008", "prevalence: 1", "prevalence"),
+    "percent for a share": ("miss_rate: 0.06", "miss_rate: 6", "today.miss_rate"),
+    "horizon 0": ("horizon_years: 3", "horizon_years: 0", "horizon_years"),
+    "discount -100%": ("discount_rate: 0.08", "discount_rate: -1", "discount_rate"),
+    "no exchange rate": ("cost_miss: 60", "cost_miss: 60 CHF", "cost_miss"),
+    "bars the wrong way": ("horizon_years: 3", "horizon_years: 3\np_no: 0.95", "p_no"),
+    "unknown": ("cost_miss: 60", "cost_miss: 60\ncost_mis: 1", "cost_mis"),
+    "missing": ("horizon_years: 3", "ramp: [1]", "horizon_years"),
+    "no YAML": ("horizon_years: 3", "horizon_years: [", "case"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_sentence_in_the_readers_language(
+    finished: tuple[Path, str], case: Path, name: str
+) -> None:
+    home, pilot = finished
+    good, bad, field = BAD[name]
+    text = case.read_text("utf-8")
+    assert re.search(rf"^ *{re.escape(good)}\b", text, re.MULTILINE), text
+    case.write_text(
+        re.sub(rf"^( *){re.escape(good)}\b.*", rf"\g<1>{bad}", text, flags=re.MULTILINE)
+    )
+    for language, start in (("en", "Error: "), ("ja", "エラー：")):
+        given = ("roi", pilot, "--case", case, "--home", home, "--lang", language)
+        error = error_of(digpt(*given, "--json"))
+        assert error["field"] == field
+        assert "Traceback" not in error["message"]
+        shown = digpt(*given)
+        assert shown.exit_code == 2
+        assert f"{start}{error['message']}" in shown.output
+        if language == "ja":
+            assert re.search("[ぁ-ん]", error["message"]), error
+            assert not re.search("[{}]|allowed|Case field|missing|case-", error["message"]), error
