@@ -231,6 +231,7 @@ class RayExecutor:
             self.runner,
             self._options["num_cpus"],
             self._options["num_gpus"],
+            owns_process=True,
         )
 
     def _kill_actor(self, name: str) -> None:

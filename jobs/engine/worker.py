@@ -9,6 +9,8 @@ Attempts are told apart by number, and what counts is on disk: `events.jsonl`, `
 import gc
 import importlib
 import os
+import signal
+import socket
 import threading
 import time
 import traceback
@@ -26,6 +28,7 @@ from jobs.store.records import Cost
 BEAT_SECONDS = 0.5
 JOULES_PER_KWH = 3.6e6
 LEASE_SECONDS = 600.0  # an idle worker nobody asks after ends itself
+GRACE_SECONDS = 25.0  # to save a checkpoint in; a container gets SIGKILL 30 s after SIGTERM
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +53,16 @@ class _Run:
 class Worker:
     """The actor. Ray calls its methods from several threads; the stage runs in its own."""
 
-    def __init__(self, settings: Settings, runner: str, threads: int, gpus: float) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        runner: str,
+        threads: int,
+        gpus: float,
+        *,
+        owns_process: bool = False,
+    ) -> None:
+        """owns_process: whether it may listen for SIGTERM, and end the process by it."""
         os.environ["OMP_NUM_THREADS"] = str(threads)  # before torch is imported
         self.settings, self.runner, self.threads = settings, runner, threads
         self.device = "cuda" if gpus and _assigned_gpus() else "cpu"
@@ -59,6 +71,9 @@ class Worker:
         self._run: _Run | None = None
         self._lock = threading.Lock()
         self._asked = time.monotonic()
+        self._is_ending = False
+        if owns_process:
+            _on_sigterm(self._end)
         threading.Thread(target=self._end_when_forgotten, daemon=True).start()
         threading.Thread(target=self._warm_up, daemon=True).start()
 
@@ -103,7 +118,10 @@ class Worker:
         beat = threading.Thread(target=self._beat, args=(run, folder), daemon=True)
         beat.start()
         try:
-            write_json(folder / RESULT, self._metered(run), durable=True)
+            result = self._metered(run)
+            # ended from outside it has no result: it counts as lost, and is begun again from there
+            if not (self._is_ending and result["state"] == "cancelled"):
+                write_json(folder / RESULT, result, durable=True)
         finally:
             run.reporter.close()
             run.over.set()
@@ -200,6 +218,14 @@ class Worker:
             if forgotten and self._current() is None:
                 os._exit(0)  # Ray has no way to leave an actor from a thread
 
+    def _end(self) -> None:
+        """Let the attempt stop at its next step, as if cancelled, then end the process."""
+        self._is_ending = True
+        if run := self._run:
+            run.reporter.cancelled.set()
+            run.over.wait(GRACE_SECONDS)
+        os._exit(0)
+
     def _current(self) -> tuple[str, int] | None:
         run = self._run
         return (run.task.key, run.task.number) if run and not run.over.is_set() else None
@@ -231,6 +257,23 @@ def _fault(run: _Run, error: BaseException) -> dict[str, Any]:
 def _load(name: str) -> Callable[..., dict[str, Any]]:
     module, function = name.split(":")
     return getattr(importlib.import_module(module), function)
+
+
+def _on_sigterm(act: Callable[[], None]) -> None:
+    """Call `act` in a thread once SIGTERM comes. The main thread of an actor is in Ray's own loop
+    and runs no handler of Python's; what Python writes to a socket at once is heard elsewhere."""
+    heard, written = socket.socketpair()
+    written.setblocking(False)
+
+    def listen() -> None:
+        with heard, written:
+            while signal.SIGTERM not in heard.recv(1):
+                pass  # another signal, which Ray sees to
+        act()
+
+    signal.signal(signal.SIGTERM, lambda *_: None)  # instead of Ray's, which ends without saving
+    signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=listen, daemon=True).start()
 
 
 def _assigned_gpus() -> list[Any]:

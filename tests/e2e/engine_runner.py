@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from digpt.errors import UserError
+from digpt.errors import Cancelled, UserError
 from digpt.reporter import Reporter
 
 
@@ -29,7 +29,12 @@ def run_stage(
     checkpoint = out_dir / "checkpoints" / "step"
     first = int(checkpoint.read_text()) if checkpoint.exists() else 0
     for step in range(first, steps):
-        reporter.check()
+        try:
+            reporter.check()
+        except Cancelled:
+            if marks:
+                (Path(marks) / f"stopped-{params['name']}").touch()
+            raise
         time.sleep(float(params.get("pause", 0.0)))
         checkpoint.parent.mkdir(exist_ok=True)
         fresh = checkpoint.with_suffix(".new")  # killed while writing, it would be empty

@@ -102,19 +102,23 @@ def test_a_pilot_runs_in_process_and_leaves_nothing_behind(house: House) -> None
     assert not is_led(house.settings)
 
 
-def test_a_killed_worker_is_retried_and_resumes(house: House) -> None:
-    pilot = house.submit(house.stage("a", steps=30, pause=0.1))
+def test_a_worker_told_to_stop_or_killed_is_replaced_and_its_stage_resumes(house: House) -> None:
+    pilot = house.submit(house.stage("a", steps=40, pause=0.1))
     ensure_supervisor(house.settings, runner=RUNNER)
-    wait(lambda: (house.store.stage(key_of("a")).done) >= 5)
-    os.kill(house.begun("a")[0], signal.SIGKILL)
-    killed_at = time.monotonic()
+    wait(lambda: house.store.stage(key_of("a")).done >= 5)
+    os.kill(house.begun("a")[0], signal.SIGTERM)
     wait(lambda: house.store.attempts(key_of("a"))[0].state == "lost")
+    assert (house.marks / "stopped-a").exists()  # it was asked, and not cut off
+    wait(lambda: len(house.begun("a")) == 2 and house.store.stage(key_of("a")).done >= 15)
+    os.kill(house.begun("a")[1], signal.SIGKILL)
+    killed_at = time.monotonic()
+    wait(lambda: house.store.attempts(key_of("a"))[1].state == "lost")
     assert time.monotonic() - killed_at < 5
     wait(lambda: house.status(pilot) in ENDED)
     assert house.status(pilot) == "done", house.why(pilot)
-    assert len(house.begun("a")) == 2
+    assert len(house.begun("a")) == 3
     summary = open_artifacts(house.settings).summary(key_of("a"))
-    assert summary["began_at"] >= 5  # from the checkpoint, not from the start
+    assert summary["began_at"] >= 15  # from the checkpoint, not from the start
 
 
 def test_a_new_supervisor_picks_up_the_running_stage(house: House) -> None:
