@@ -1,4 +1,4 @@
-"""Does a window cost accuracy where defects are small? `python -m benchmarks.small_defects --out DIR`.
+"""Does a window lose small defects? `python -m benchmarks.small_defects --out DIR`.
 
 Each picture is a tray of 4 × 4 built-in surfaces, so that a mark is one or two hundredths of it; a
 linear probe tells the state of every surface from the patches that cover it. D-iGPT is pretrained
@@ -10,7 +10,7 @@ it was stopped.
 import argparse
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np

@@ -11,7 +11,8 @@ EPS = 1e-6  # every LayerNorm of the published models but the one on the taps
 
 def _heads(x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
     """Split (B, N, parts * D) into `parts` tensors (B, heads, N, D / heads)."""
-    return x.unflatten(-1, (parts, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+    # by chunks of the last dimension, whose gradients are put together in one copy
+    return tuple(part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in x.chunk(parts, -1))
 
 
 @dataclass(frozen=True, slots=True)
