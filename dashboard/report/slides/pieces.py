@@ -196,8 +196,11 @@ def parts(content: Table, width: float, height: float, points: float) -> Iterato
     head, *rows = row_heights(content, width, points)
     room = height - head
     cut = _cut(rows, room)
-    while room > 0 and len(even := _cut(rows, 0.95 * room)) == len(cut):  # no row left alone
-        room, cut = 0.95 * room, even
+    least = sum(rows) / len(cut)
+    while len(cut) > 1 and room > least:  # lower as long as it takes no more: no row left alone
+        room *= 0.95
+        even = _cut(rows, room)
+        cut = even if len(even) == len(cut) else cut
     for first, end in cut:
         yield Table(content.heads, content.rows[first:end], content.numeric, content.widths)
 
