@@ -1,8 +1,11 @@
 """Layer-wise learning rates: the deeper a parameter sits, the less it moves."""
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn
+
+from digpt.errors import UserError
 
 # A head that starts at zero needs larger steps than weights that know something. At 20 labels for
 # each of 7 kinds of board crop, two label seeds: 3 to 7 points of macro-F1 for a student pretrained
@@ -15,18 +18,51 @@ def layer_groups(
 ) -> list[dict[str, Any]]:
     """AdamW parameter groups: the head learns at HEAD_RATE times `lr`, the layer n below it at
     `decay` ** n times `lr`; biases, norms and single tokens carry no weight decay."""
-    depths = layer_depths(encoder)
-    top = 1 + max(depths.values(), default=0)
-    groups: dict[tuple[int, bool], dict[str, Any]] = {}
-    named = [(depths[name], name, p) for name, p in encoder.named_parameters() if p.requires_grad]
-    named += [(top, name, p) for name, p in head.named_parameters()]
-    for depth, name, parameter in named:
-        is_weight = parameter.squeeze().ndim > 1 and "pos_embed" not in name
-        scale = HEAD_RATE if depth == top else decay ** (top - depth)
-        rate = {"lr": lr * scale, "params": []}
-        rate["weight_decay"] = weight_decay if is_weight else 0.0
-        groups.setdefault((depth, is_weight), rate)["params"].append(parameter)
-    return list(groups.values())
+    try:
+        # timm only for tuning
+        from timm.optim import (  # noqa: PLC0415
+            param_groups_layer_decay,  # pyright: ignore[reportPrivateImportUsage] - documented
+        )
+    except ImportError as error:
+        raise UserError(
+            "Fine-tuning takes its layer-wise learning rates from timm, which is not installed."
+            " Install it (pip install timm), or take protocols probe and knn alone.",
+            code="no-timm",
+            field="protocols",
+        ) from error
+    network = _Layers(encoder, head)
+    groups = param_groups_layer_decay(
+        network,
+        weight_decay=weight_decay,
+        no_weight_decay_list=network.no_weight_decay(),
+        layer_decay=decay,
+    )
+    of_head = {id(parameter) for parameter in head.parameters()}
+    return [
+        {
+            "params": group["params"],
+            "lr": lr * (HEAD_RATE if id(group["params"][0]) in of_head else group["lr_scale"]),
+            "weight_decay": group["weight_decay"],
+        }
+        for group in groups
+    ]
+
+
+class _Layers(nn.Module):
+    """An encoder and its head, as timm asks about the depth of any model's parameters."""
+
+    def __init__(self, encoder: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, head
+
+    def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:
+        depths = layer_depths(self.encoder)
+        top = 1 + max(depths.values(), default=0)
+        return lambda name: depths.get(name.removeprefix("encoder."), top)
+
+    def no_weight_decay(self) -> set[str]:
+        named = self.named_parameters()
+        return {name for name, p in named if p.squeeze().ndim <= 1 or "pos_embed" in name}
 
 
 def layer_depths(encoder: nn.Module) -> dict[str, int]:
