@@ -35,8 +35,8 @@ from digpt.tokenizers.clip import untrained_clip
 
 CPU = torch.device("cpu")
 OFFICIAL = 487e9  # FLOP per image of the published step, teacher included (METHOD section 1)
-BATCH, IMAGES, WIDTH = 2, 64, 1024
-BASE = Recipe(student=STUDENTS["base"], batch_size=BATCH, target_norm="none", lr=1e-5)
+IMAGES, WIDTH = 64, 1024
+BASE = Recipe(student=STUDENTS["base"], batch_size=8, target_norm="none", lr=1e-5)
 CUT = replace(
     BASE,
     student=replace(BASE.student, decoder_depth=1, decoder_dim=512, decoder_heads=16),
@@ -60,15 +60,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=8, help="the optimizer's pass is shared by it")
     parser.add_argument("--teacher", action="store_true", help="time it too; needs 6 GB")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(f"{machine()}, {options.threads} threads; load {os.getloadavg()[0]:.1f} before")
+    print(f"{machine()}, {options.threads} threads, batch {options.batch}")
+    print(f"load {os.getloadavg()[0]:.1f} before")
     pixels = np.random.default_rng(0).integers(256, size=(IMAGES, 224, 224, 3), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         write(Given(), pixels, np.arange(IMAGES), Path(folder), device=CPU, reporter=Quiet())
         tokens = TokenCache.open(Path(folder))
-        base, cut = (trainer(recipe, pixels, tokens) for recipe in (BASE, CUT))
+        base, cut = (
+            trainer(replace(r, batch_size=options.batch), pixels, tokens) for r in (BASE, CUT)
+        )
         counted = {"base": base.count_flops(), "cut": cut.count_flops()}
         held, batches = base.feed.batch(0), base.feed.batches(0, 10**9)
         work: dict[str, Callable[[], object]] = {
@@ -79,11 +83,11 @@ def main() -> int:
         for do in work.values():
             do()  # once unmeasured
         if options.teacher:
-            teacher, seen = untrained_clip("teacher", "ViT-H-14", 0).eval(), pixels[:BATCH]
+            teacher, seen = untrained_clip("teacher", "ViT-H-14", 0).eval(), pixels[: options.batch]
             work["teacher"] = lambda: encode(teacher, seen, CPU)
             counted["teacher"] = float(count_flops(lambda: encode(teacher, seen[:1], CPU)))
         report_flops(counted)
-        report_times(in_turns(work, options.rounds, options.threads), counted)
+        report_times(in_turns(work, options.rounds, options.threads), counted, options.batch)
         batches.close()
     print(f"load {os.getloadavg()[0]:.1f} after")
     return 0
@@ -137,12 +141,12 @@ def report_flops(counted: dict[str, float]) -> None:
         print(f"{name} | {flops / 1e9:.1f} | 1/{OFFICIAL / flops:.2f}")
 
 
-def report_times(found: dict[str, np.ndarray], counted: dict[str, float]) -> None:
-    rates = {n: f * BATCH / found[n if n != "base" else "student"] for n, f in counted.items()}
+def report_times(found: dict[str, np.ndarray], counted: dict[str, float], batch: int) -> None:
+    rates = {n: f * batch / found[n if n != "base" else "student"] for n, f in counted.items()}
     print(f"GEMM: {spread(found['gemm'])} GFLOP/s")
     print(f"student's share of it: {spread(rates['base'] / 1e9 / found['gemm'])}")
     for name in found.keys() - {"gemm"}:
-        print(f"{name}: {spread(found[name] / BATCH)} s per image")
+        print(f"{name}: {spread(found[name] / batch)} s per image")
     print(f"cached / student-only: {spread(found['cached'] / found['student'])}")
     print(f"student / cut: {spread(found['student'] / found['cut'])}")
     if "teacher" in found:

@@ -229,6 +229,9 @@ CASES = {
     "one patch per cluster": ((4, 4), 4, 16, None, True),
     "codes": ((2, 2), 6, 24, 7, False),
     "codes on a finer grid": ((3, 2), 12, 24, 7, False),
+    "sixteen clusters, a finer teacher": ((4, 4), 12, 32, None, True),
+    "other depths": ((2, 4), 4, 32, None, True, {"depth": 6, "taps": (1, 2, 4, 5, 6)}),
+    "deep decoders": ((2, 2), 6, 16, None, False, {"decoder_depth": 4, "depth": 1}),
 }
 
 
@@ -243,8 +246,9 @@ def attention(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.usefixtures("attention")
 @pytest.mark.parametrize("case", CASES)
 def test_losses_equal_those_of_the_plain_reference(case: str) -> None:
-    clusters, side, image_size, codes, has_global = CASES[case]
-    model = make(clusters, image_size=image_size, codes=codes, has_global=has_global)
+    clusters, side, image_size, codes, has_global, *more = CASES[case]
+    sizes = {"image_size": image_size, "codes": codes, "has_global": has_global}
+    model = make(clusters, **sizes, **dict(*more))
     images = torch.randn(2, 3, image_size, image_size)
     tokens = torch.randint(codes, (2, side, side)) if codes else torch.randn(2, side, side, 6)
     whole = torch.randn(2, 6) if has_global else None
