@@ -81,7 +81,9 @@ class Recipe:
     warmup_share: float = 0.1  # of all steps; then cosine to zero
     clip_norm: float = 1.0
     views: tuple[str, ...] = ("identity", "flip")  # one is drawn per image; crop1, crop2 .. as well
-    crops: str = "cached"  # fixed views | rois: random, tokens by RoI-align | online: in each step
+    # cached: fixed views | rois: random, tokens by RoI-align, which cost 8 points of accuracy on
+    # surfaces (benchmarks/RESULTS.md) | online: random, the tokenizer in each step
+    crops: str = "cached"
     crop_scale: tuple[float, float] = (1.0, 1.0)  # share of the image in a random crop; 1: whole
     stored_size: int = 0  # side at which images are kept for crops to cut from; 0: the student's
     target_norm: str = "standardise"  # none (published) | standardise (then LayerNorm) | whiten
