@@ -35,6 +35,7 @@ app = typer.Typer(
     help="Datasets: list, add, check, show, health, card, diff, remove.", no_args_is_help=True
 )
 SHOWN = 10  # files of a finding at the terminal
+UNFOLDED = 200  # columns of a table that goes to a file or another program
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
@@ -118,7 +119,10 @@ def _show(problems: "Sequence[Problem]", me: Viewer) -> None:
         what, fix = problem_words(one, me)
         severity = Text(me.text(f"severity.{one.severity}"), style=COLOURS[one.severity])
         shown.add_row(severity, Text(one.file), Text(what), Text(fix))
-    Console(stderr=True).print(shown)
+    screen = Console(stderr=True)
+    if not screen.is_terminal:
+        screen.width = UNFOLDED
+    screen.print(shown)
 
 
 def _line(problem: "Problem") -> str:

@@ -110,7 +110,7 @@
       const body = JSON.stringify({ pilot, case: base, values: caseText() });
       const headers = { "content-type": "application/json" };
       const answer = await fetch("/roi/figures", { method: "POST", headers, body });
-      if (answer.ok) put(await answer.text());
+      if (answer.status === 200) put(await answer.text());
     } finally {
       asking = false;
       if (again) { again = false; showFigures(); }

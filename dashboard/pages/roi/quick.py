@@ -52,7 +52,7 @@ def add_addresses(app: FastAPI, service: PilotService, language_of: Callable[[Sc
         try:
             return HTMLResponse(await run_in_threadpool(_figures, service, pilot, base, values, me))
         except UserError:  # the page says it at the field, a moment later
-            return Response(status_code=422)
+            return Response(status_code=204)  # an error would stand in the browser's console
 
     async def labels(request: Request) -> Response:
         asked = request.query_params
