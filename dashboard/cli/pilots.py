@@ -95,13 +95,25 @@ def run(spec: Spec, accept: Accepted = None, home: Home = None, as_json: Json = 
     service = open_service(home)
     pilot = service.submit(_spec(spec, accept), start=False)
     say(f"Pilot {pilot}")
+    if drive(service, pilot):
+        say("Cancelled.")
+    _finish(service, pilot, as_json)
+
+
+def drive(service: "PilotService", pilot: str) -> bool:
+    """Run a pilot to its end, saying what changes; whether Ctrl-C cancelled it."""
     try:
-        service.drive(pilot, on_change=Ticker())
+        service.drive(pilot, on_change=_Ticker())
+        return False
     except KeyboardInterrupt:
         service.cancel(pilot)
         service.drive(pilot)
-        say("Cancelled.")
-    _finish(service, pilot, as_json)
+        return True
+
+
+def exit_code(status: str) -> int:
+    """Of a command that ends with a pilot."""
+    return {"done": DONE, "cancelled": INTERRUPTED}.get(status, FAILED)
 
 
 def _spec(path: Path, accepted: list[str] | None) -> "PilotSpec":
@@ -117,7 +129,7 @@ def _spec(path: Path, accepted: list[str] | None) -> "PilotSpec":
 @command
 def watch(pilot: Id, home: Home = None, as_json: Json = False) -> None:
     """Follow a running pilot until it ends. Ctrl-C stops watching, not the pilot."""
-    service, ticker = open_service(home), Ticker()
+    service, ticker = open_service(home), _Ticker()
     if service.pilot(pilot).card.status not in ENDED:
         service.start()  # whoever led it may be gone
     while (view := service.pilot(pilot)).card.status not in ENDED:
@@ -235,7 +247,7 @@ def _finish(service: "PilotService", pilot: str, as_json: bool) -> None:
         emit(summary)
     else:
         _show_summary(summary)
-    code = {"done": DONE, "cancelled": INTERRUPTED}.get(summary["status"], FAILED)
+    code = exit_code(summary["status"])
     raise typer.Exit(code)
 
 
@@ -314,7 +326,7 @@ def _error(error: Any) -> str:
     return error["message"] if error else ""
 
 
-class Ticker:
+class _Ticker:
     """Says what changed: a stage that began or ended."""
 
     def __init__(self) -> None:

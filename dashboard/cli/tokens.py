@@ -7,19 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dashboard.advice import advice, advice_text
-from dashboard.cli.common import (
-    DONE,
-    FAILED,
-    INTERRUPTED,
-    Home,
-    Json,
-    command,
-    emit,
-    open_service,
-    say,
-    table,
-)
-from dashboard.cli.pilots import Accepted, Ticker
+from dashboard.cli.common import Home, Json, command, emit, open_service, say, table
+from dashboard.cli.pilots import Accepted, drive, exit_code
 from dashboard.cli.progress import TerminalReporter
 from dashboard.numbers import interval, number
 from dashboard.text import Viewer
@@ -125,15 +114,10 @@ def deep(
     if not yes and estimate.device_seconds.likely:
         typer.confirm("Start?", abort=True, err=True)
     pilot = service.submit(spec, start=False)
-    try:
-        service.drive(pilot, on_change=Ticker())
-    except KeyboardInterrupt:
-        service.cancel(pilot)
-        service.drive(pilot)
+    drive(service, pilot)
     found = service.deep_view(pilot)
     emit(found) if as_json else _show_deep(found)
-    code = {"done": DONE, "cancelled": INTERRUPTED}.get(found.status, FAILED)
-    raise typer.Exit(code)
+    raise typer.Exit(exit_code(found.status))
 
 
 def _price(found: "EstimateView") -> str:

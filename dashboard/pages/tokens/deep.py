@@ -72,4 +72,4 @@ def _ranged(value: Range | None, kind: str, me: Viewer) -> Html:
 def _ends(value: Range, kind: str, me: Viewer, currency: str = "") -> str:
     low = value.likely if value.low is None else value.low
     high = value.likely if value.high is None else value.high
-    return me.interval(low, high, kind, currency) if currency else me.interval(low, high, kind)
+    return me.interval(low, high, kind, currency)
