@@ -5,32 +5,27 @@ is done by workers that the supervisor starts.
 """
 
 import math
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from digpt.errors import Cancelled, UserError
 from digpt.reporter import Quiet, Reporter
-from digpt.tokenizers.names import check_caption, parse
 from jobs import deep, earlier, families, governance, looks, reading, weights
-from jobs.casework import Casework
-from jobs.engine.plan import DatasetFacts, Plan, make_plan
+from jobs.admission import check_fit
+from jobs.comparing import Comparing
+from jobs.datawork import Datawork
+from jobs.engine.plan import Plan, make_plan
 from jobs.engine.states import PILOT_LIVE
 from jobs.governance import Facts as LicenceFacts
-from jobs.settings import Settings, ensure_home
-from jobs.spec import Arm, DatasetRef, PilotSpec, load_spec, to_yaml, with_more_seeds
+from jobs.settings import ensure_home
+from jobs.spec import DatasetRef, PilotSpec, load_spec, to_yaml, with_more_seeds
 from jobs.store.records import ArmRecord, NewPilot, PilotRecord
 from jobs.tokenwork import Tokenwork
-from jobs.uploads import Upload, Uploads
 from jobs.views import (
     Cluster,
     Curve,
-    DatasetVersion,
     DatasetView,
     EstimateView,
     LogLine,
@@ -38,150 +33,19 @@ from jobs.views import (
     PilotCard,
     PilotView,
     TokenizerView,
-    TokenMaps,
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from digpt.data.difference import Difference
-    from digpt.data.health import Health
-    from jobs.catalogue import ImportResult
     from jobs.doctor import Check
 
 POLL_SECONDS = 1.0
 MAX_LINES = 20_000  # of a log that are looked through
 
 
-class PilotService(Casework, Tokenwork):
+class PilotService(Datawork, Tokenwork, Comparing):
     """Everything a person can ask for or about. Cheap to make; opens the store at first use."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(settings, clock)
-        self._outcomes = threading.Lock()
-
     # -- what there is ---------------------------------------------------------------------
-
-    def datasets(self) -> list[DatasetView]:
-        return self._catalogue.datasets()
-
-    def dataset(self, name: str, version: int | None = None) -> DatasetView:
-        return self._catalogue.dataset(name, version)
-
-    def thumbnails(self, name: str, n: int = 24) -> list[tuple[str, bytes]]:
-        """(class or "", PNG) of some images of the dataset."""
-        return self._catalogue.thumbnails(name, n)
-
-    def import_dataset(
-        self,
-        source: Path,
-        *,
-        name: str,
-        task: str = "classification",
-        dry_run: bool = False,
-        skip_bad: bool = False,
-        origin: str = "",
-        licence: str = "",
-        roots: Sequence[Path] = (),
-        reporter: Reporter | None = None,
-    ) -> "ImportResult":
-        """Read a folder, table or archive; nothing is stored on a dry run or an error.
-
-        `roots`: the folders that links in it may lead into; none trusts them all.
-        """
-        found = self._catalogue.add(
-            source,
-            name=name,
-            task=task,
-            dry_run=dry_run,
-            skip_bad=skip_bad,
-            origin=origin,
-            licence=licence,
-            roots=roots,
-            reporter=reporter,
-        )
-        if found.dataset:
-            self._store.audit("local", "import dataset", found.dataset, {"source": str(source)})
-        return found
-
-    def import_from_server(self, path: str, **options: Any) -> "ImportResult":
-        """The same for a folder of the server that a person in the browser named."""
-        from jobs.arrivals import on_server  # noqa: PLC0415 - numpy and Pillow
-
-        roots = self.settings.roots
-        return self.import_dataset(on_server(path, roots), roots=roots, **options)
-
-    def import_upload(self, key: str, **options: Any) -> "ImportResult":
-        """The same for what was uploaded, which goes once it is stored."""
-        found = self.import_dataset(self._uploads.whole(key), **options)
-        if found.dataset:
-            self._uploads.drop(key)
-        return found
-
-    def upload(self, key: str) -> Upload:
-        """How much of an upload is here."""
-        return self._uploads.get(key)
-
-    def server_folders(self, path: str) -> list[str]:
-        """What may be chosen below a folder of the server, or the allowed folders themselves."""
-        from jobs.arrivals import folders_below  # noqa: PLC0415 - numpy and Pillow
-
-        return folders_below(path, self.settings.roots)
-
-    def remove_dataset(self, name: str) -> None:
-        self._catalogue.remove(name)
-        self._store.audit("local", "remove dataset", name)
-
-    def dataset_card(self, name: str, version: int | None = None) -> Mapping[str, Any]:
-        """Everything that was written down of a dataset when it came in."""
-        return self._catalogue.card(DatasetRef(name=name, version=version))
-
-    def dataset_versions(self, name: str) -> list[DatasetVersion]:
-        """The imports under a name, newest first, and the pilots that used each."""
-        return self._catalogue.versions(name)
-
-    def dataset_difference(
-        self, name: str, before: int, after: int, reporter: Reporter | None = None
-    ) -> "Difference":
-        """What changed from one version of a dataset to another."""
-        from digpt.data.difference import difference  # noqa: PLC0415 - start-up time
-
-        told = reporter or Quiet()
-        first, second = (
-            self._catalogue.open(DatasetRef(name=name, version=v), told) for v in (before, after)
-        )
-        return difference(first, second, reporter=told)
-
-    def health(
-        self, name: str, version: int | None = None, reporter: Reporter | None = None
-    ) -> "Health":
-        """Duplicates, leaks, bad pictures and doubtful labels; looked for once for each version."""
-        from jobs.health import health  # noqa: PLC0415 - torch
-
-        known = self.known_health(name, version)
-        if known is not None:
-            return known
-        told = reporter or Quiet()
-        data = self._catalogue.open(DatasetRef(name=name, version=version), told)
-        found = health(data, told)
-        self._store.set_value(self._health_key(name, version), asdict(found))
-        return found
-
-    def known_health(self, name: str, version: int | None = None) -> "Health | None":
-        """The health of a dataset that was looked at before."""
-        from digpt.data.health import from_json  # noqa: PLC0415 - start-up time
-
-        kept = self._store.get_value(self._health_key(name, version))
-        return from_json(kept) if kept else None
-
-    def pictures(self, name: str, files: Sequence[str]) -> dict[str, bytes]:
-        """PNG of the named images of a dataset; empty for built-in sets."""
-        return self._catalogue.pictures(name, files)
-
-    def _health_key(self, name: str, version: int | None) -> str:
-        from jobs.catalogue import data_code  # noqa: PLC0415 - start-up time
-
-        return f"health:{self.dataset(name, version).fingerprint}:{data_code()}"
 
     def tokenizers(self, dataset: str | None = None) -> list[TokenizerView]:
         """Families that need nothing, and how the others are named; readiness for a dataset."""
@@ -391,80 +255,6 @@ class PilotService(Casework, Tokenwork):
         self._store.pilot(pilot_id)
         self._store.archive(pilot_id, archived)
 
-    # -- results ---------------------------------------------------------------------------
-
-    def compare(self, pilot_ids: list[str]) -> "pd.DataFrame":
-        """Arms of one or more pilots: one row for each protocol, label budget and metric."""
-        import pandas as pd  # noqa: PLC0415 - start-up time
-
-        from jobs.compare import tidy  # noqa: PLC0415 - torch
-
-        frames = [tidy("", "", [], [], {})]
-        for pilot_id in dict.fromkeys(pilot_ids):
-            record, arms = self._store.pilot(pilot_id), self._store.arms(pilot_id)
-            stages = self._store.stages(pilot_id)
-            costs = {a.name: reading.arm_costs(a.name, stages, self._tariff) for a in arms}
-            rows = self._store.results([pilot_id])
-            frames.append(tidy(pilot_id, record.currency, arms, rows, costs))
-        filled = [f for f in frames if len(f)]
-        return pd.concat(filled, ignore_index=True) if filled else frames[0]
-
-    def differences(
-        self, pilot_id: str, *, protocol: str, label_budget: str, metric: str
-    ) -> "pd.DataFrame":
-        """Paired differences of every two finished arms, with Holm's correction."""
-        from jobs.compare import differences  # noqa: PLC0415 - torch
-
-        arms = self._finished(pilot_id)
-        return differences(arms, protocol=protocol, label_budget=str(label_budget), metric=metric)
-
-    def gains(
-        self, pilot_id: str, *, protocol: str, label_budget: str, metric: str
-    ) -> "pd.DataFrame":
-        """Each arm against the references that are fair for the protocol."""
-        from jobs.compare import gains  # noqa: PLC0415 - torch
-
-        arms = self._finished(pilot_id)
-        return gains(arms, protocol=protocol, label_budget=str(label_budget), metric=metric)
-
-    def token_maps(self, pilot_id: str, n: int = 4) -> TokenMaps | None:
-        """What the pilot's tokenizers see in the same test images; None until one is fitted."""
-        from jobs.tokenizing import maps  # noqa: PLC0415 - torch
-
-        stages = [s for s in self._store.stages(pilot_id) if s.state == "done"]
-        return maps(stages, self._store.arms(pilot_id), self._artifacts, n)
-
-    def summary(self, pilot_id: str) -> dict[str, Any]:
-        """What `digpt pilot run --json` ends with."""
-        record = self._store.pilot(pilot_id)
-        stages, results = self._store.stages(pilot_id), self._store.results([pilot_id])
-        arms = []
-        for arm in self._store.arms(pilot_id):
-            cost = reading.arm_costs(arm.name, stages, self._tariff)
-            own = [r for r in results if r.arm == arm.name]
-            arms.append(
-                {
-                    "arm": arm.name,
-                    "method": arm.method,
-                    "tokenizer": arm.tokenizer,
-                    "status": arm.status,
-                    "metrics": reading.metric_rows(own),
-                    "cost": {
-                        "device_seconds": cost["device_seconds"],
-                        "flops": cost["flops"],
-                        "energy_kwh": cost["energy_kwh"],
-                        "money": cost["money"],
-                        "currency": record.currency,
-                    },
-                }
-            )
-        return {
-            "pilot": pilot_id,
-            "status": record.status,
-            "arms": arms,
-            "decision": self._decision(record),
-        }
-
     # -- processes -------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -525,10 +315,6 @@ class PilotService(Casework, Tokenwork):
 
     # -- inside ----------------------------------------------------------------------------
 
-    @cached_property
-    def _uploads(self) -> Uploads:
-        return Uploads(self.settings.uploads)
-
     def _case_hash(self, spec: PilotSpec) -> str:
         """What fixes the rule and the case from here on; "" where the spec has none."""
         if not spec.case:
@@ -549,7 +335,7 @@ class PilotService(Casework, Tokenwork):
     def _plan(self, spec: PilotSpec) -> Plan:
         """The checked plan: what could only fail later is refused now."""
         data = self._catalogue.facts(spec.dataset)
-        _check_fit(spec, data)
+        check_fit(spec, data)
         if spec.case:
             from jobs.evidence import check_classes  # noqa: PLC0415 - torch
             from jobs.roi.case import converted, parse_case  # noqa: PLC0415 - start-up time
@@ -598,31 +384,6 @@ class PilotService(Casework, Tokenwork):
             for record in records
         ]
 
-    def _with_outcome(self, record: PilotRecord) -> PilotRecord:
-        """The record with its outcome, worked out once after the pilot has ended."""
-        if record.card or record.status not in ("done", "partial"):
-            return record
-        with self._outcomes:  # several viewers ask at once
-            record = self._store.pilot(record.id)
-            if not record.card and record.status in ("done", "partial"):
-                self._store.set_card(record.id, self._outcome(record))
-        return self._store.pilot(record.id)
-
-    def _outcome(self, record: PilotRecord) -> dict[str, Any]:
-        """Best arm, its gain and the verdict; nothing where results were taken away since."""
-        from jobs.compare import outcome  # noqa: PLC0415 - torch
-
-        try:
-            best, gain = outcome(self._finished(record.id))
-        except UserError as error:
-            return {"best_arm": None, "gain": None, "verdict": None, "error": error.message}
-        decision = self._decision(record)
-        return {
-            "best_arm": best,
-            "gain": reading.to_json(gain) if gain else None,
-            "verdict": decision["verdict"] if decision else None,
-        }
-
 
 def _arms(spec: PilotSpec, data: DatasetView) -> list[ArmRecord]:
     given = looks.assign(spec.arms)
@@ -636,40 +397,3 @@ def _arms(spec: PilotSpec, data: DatasetView) -> list[ArmRecord]:
         )
         for arm in spec.arms
     ]
-
-
-def _check_fit(spec: PilotSpec, data: DatasetFacts) -> None:
-    """Refuse a pilot that could only fail later."""
-    if data.task != spec.dataset.task:
-        raise UserError(
-            f"Dataset {spec.dataset.name!r} was imported for {data.task}; this pilot is for "
-            f"{spec.dataset.task}. Import it again with --task {spec.dataset.task}.",
-            code="wrong-task",
-            field="dataset",
-            task=data.task,
-        )
-    for split in ("train", "val", "test"):
-        if not getattr(data, split):
-            raise UserError(
-                f"Dataset {spec.dataset.name!r} has no labelled {split} images; a pilot needs "
-                "labelled train, val and test images. Import it again with a split.",
-                code="empty-split",
-                field="dataset",
-                split=split,
-            )
-    if data.classes < 2:
-        raise UserError(
-            f"Dataset {spec.dataset.name!r} has one class only; classification needs two or more.",
-            code="one-class",
-            field="dataset",
-        )
-    for arm in spec.arms:
-        _check_captions(arm, data)
-
-
-def _check_captions(arm: Arm, data: DatasetFacts) -> None:
-    name = parse(arm.tokenizer) if arm.tokenizer else None
-    while name is not None:
-        if name.needs_captions and name.argument:
-            check_caption(name.argument, data.captions, data.attributes)
-        name = name.base
