@@ -12,6 +12,8 @@ from digpt.data.splits import assign
 VAL_SHARE = 0.2  # of train, where there is no validation split
 ALL_SHARES = {"train": 0.6, "val": 0.2, "test": 0.2}  # where there is no split at all
 _NUMBERED = re.compile(r"^(.+?)[_-](\d+)$")
+# Roboflow writes bolt.jpg as bolt_jpg.rf.<hash>.jpg, and every augmented copy with another hash
+_COPY = re.compile(r"^(.+)_[A-Za-z]{3,4}\.rf\.[0-9A-Za-z]{16,}$")
 
 
 def without_leaks(
@@ -61,6 +63,26 @@ def _repeats(checked: list[Checked]) -> list[Problem]:
     if within:
         found.append(problem("repeats", repeated[0][0].item.path, count=within))
     return found
+
+
+def group_copies(checked: list[Checked], problems: list[Problem], notes: list[str]) -> None:
+    """Keep together what Roboflow has made of one picture, as its file names tell."""
+    copies: dict[str, list[Checked]] = defaultdict(list)
+    for one in checked:
+        match = _COPY.match(PurePosixPath(one.item.path).stem)
+        if match and not one.item.group:
+            label = one.item.label  # another class is another picture of the same name
+            copies[f"{label}/{match.group(1)}" if label else match.group(1)].append(one)
+    several = {name: same for name, same in copies.items() if len(same) > 1}
+    if not several:
+        return
+    for name, same in several.items():
+        for one in same:
+            one.item.group = name
+    files = sum(map(len, several.values()))
+    said = problem("copies-found", "", count=len(several), files=files, example=next(iter(several)))
+    problems.append(said)
+    notes.append(said.what)
 
 
 def propose_groups(checked: list[Checked], problems: list[Problem], notes: list[str]) -> None:

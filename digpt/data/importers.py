@@ -14,14 +14,15 @@ from digpt.data.card import counts
 from digpt.data.crops import BACKGROUND, CropImages
 from digpt.data.dataset import UNLABELLED, ImageDataset
 from digpt.data.fingerprint import fingerprint
-from digpt.data.grouping import complete_splits, propose_groups, without_leaks
-from digpt.data.images import BadImage, EncodedImages
+from digpt.data.grouping import complete_splits, group_copies, propose_groups, without_leaks
+from digpt.data.images import EncodedImages
 from digpt.data.inspection import Checked, inspect
 from digpt.data.labels import from_objects, name_values, odd_labels, only_in_tests
 from digpt.data.layouts import Layout, find_layout
 from digpt.data.mask_files import OBJECT, DrawnMasks, MaskFiles
 from digpt.data.problem_kinds import KINDS
 from digpt.data.problems import Problem, problem, shortened
+from digpt.data.provenance import licence_of, origin_of
 from digpt.data.sources import ANNOTATIONS, TABLES, Source, open_source
 from digpt.data.targets import Boxes, Masks
 from digpt.data.torchvision_sets import PREFIX, torchvision_set
@@ -124,6 +125,7 @@ class _Import:
         if not skip_bad and any(p.severity == "error" for p in problems):
             return self._refused()
         notes = _left_out(problems)
+        group_copies(checked, problems, notes)
         if self._task == "classification" and not self._is_labelled and self._has_objects:
             checked, how = from_objects(self._opened, checked, reporter, problems)
             self._format += f", {how}"
@@ -228,8 +230,8 @@ class _Import:
             masks=masks,
             good_classes=tuple(label for label in classes if label.strip().lower() in GOOD),
             image_size=_typical([one.size for one in checked]),
-            source=f"{self._opened.kind} {name}",
-            licence=_licence(self._opened),
+            source=origin_of(self._opened, self._layout) or f"{self._opened.kind} {name}",
+            licence=licence_of(self._opened, self._layout),
             notes=tuple(notes),
         )
 
@@ -331,18 +333,6 @@ def _typical(sizes: list[tuple[int, int]]) -> tuple[int, int]:
     """The median height and width."""
     height, width = np.median(np.array(sizes), axis=0)
     return int(height), int(width)
-
-
-def _licence(opened: Source) -> str:
-    """The first line of a licence file at the top, if there is one."""
-    for path in opened.files:
-        if "/" not in path and Path(path).stem.upper() in ("LICENSE", "LICENCE", "COPYING"):
-            try:
-                lines = opened.read(path).decode("utf-8", "replace").split("\n")
-            except (OSError, BadImage):
-                return ""
-            return next((line.strip()[:80] for line in lines if line.strip()), "")
-    return ""
 
 
 __all__ = ["TASKS", "Imported", "Problem", "read"]

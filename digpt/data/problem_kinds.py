@@ -386,6 +386,12 @@ _WHOLE = {
         "{count} pictures are in several classes, e.g. in {labels}.",
         "Decide which class is right, and remove the others.",
     ),
+    "copies-found": _note(
+        "By their Roboflow names {files} files are augmented copies of {count} pictures, e.g. of "
+        "{example}: the copies of one picture are one group.",
+        "Rename pictures that are no copies but share a name. Better export without augmentation: "
+        "training augments too.",
+    ),
     "groups-torn": _warning(
         "{count} groups are in several splits, e.g. {group!r}: test figures flatter.",
         "Give all pictures of a group the same split.",

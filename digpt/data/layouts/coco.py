@@ -28,6 +28,7 @@ def coco(source: Source, paths: list[str]) -> Layout:
     for path in paths:
         content = _content(source, path, layout)
         if content is not None:
+            layout.licence = layout.licence or _licence(content)
             _Reading(path, places, layout, known).read(content)
     left = [path for path in places if path not in known]
     if left:
@@ -55,6 +56,17 @@ def _content(source: Source, path: str, layout: Layout) -> dict[str, Any] | None
         layout.problems.append(problem("coco-unreadable", path, reason=because(error)))
         return None
     return content
+
+
+def _licence(content: dict[str, Any]) -> str:
+    """The names of the licences that the file lists."""
+    listed = content.get("licenses")
+    named = [
+        one["name"].strip()
+        for one in (listed if isinstance(listed, list) else [])
+        if isinstance(one, dict) and isinstance(one.get("name"), str)
+    ]
+    return ", ".join(dict.fromkeys(filter(None, named)))
 
 
 class _Reading:

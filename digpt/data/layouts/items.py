@@ -48,6 +48,8 @@ class Layout:
     problems: list[Problem]
     mask_classes: tuple[str, ...] = ()  # names of the values 1, 2 ... of the mask files
     source: Source | None = None  # where the pictures are, if not in the files themselves
+    licence: str = ""  # as the annotations tell
+    origin: str = ""  # the address that the annotations name
 
 
 def is_image(path: str) -> bool:

@@ -40,6 +40,7 @@ def yolo(source: Source, path: str) -> Layout:
     if not isinstance(content, dict):
         layout.problems.append(problem("yaml-unreadable", path))
         return layout
+    layout.licence, layout.origin = _provenance(content)
     names = _names(source, path, content, layout)
     splits = _splits(source, content)
     keypoints = bool(content.get("kpt_shape"))
@@ -69,6 +70,17 @@ def _yaml(source: Source, path: str) -> Any:
         return yaml.safe_load(data.decode("utf-8-sig"))
     except (OSError, BadImage, ValueError, yaml.YAMLError, RecursionError):
         return None
+
+
+def _provenance(content: dict[Any, Any]) -> tuple[str, str]:
+    """Licence and address, as Roboflow adds them to the YAML file."""
+    told = content.get("roboflow")
+    told = told if isinstance(told, dict) else {}
+    licence, address = (told.get(key) for key in ("license", "url"))
+    return (
+        licence.strip() if isinstance(licence, str) else "",
+        address.strip() if isinstance(address, str) and address.startswith("http") else "",
+    )
 
 
 def _names(source: Source, path: str, content: dict[Any, Any], layout: Layout) -> list[str]:
