@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import ablation, budget_fidelity, cache_fidelity, high_resolution
+from benchmarks import ablation, budget_fidelity, cache_fidelity, fast_student, high_resolution
 from benchmarks.cells import Cell, Lab, against, by_name, scores, value
 from digpt.data.surfaces import surfaces
 from digpt.evaluate.metrics import score
@@ -73,6 +73,15 @@ def test_one_call_after_another_finishes_a_comparison(
     shown = capsys.readouterr().out
     assert "8 of 8 cells" in shown
     assert shown.count("| online crops |") == 1
+
+
+def test_the_fast_student_has_half_the_depth_width_and_targets() -> None:
+    ways = fast_student.ways("quick", 64)
+    full, cut = (ways[name].student for name in (fast_student.REFERENCE, fast_student.BOTH))
+    assert (full.decoder_depth, cut.decoder_depth) == (2, 1)
+    assert full.decoder_dim == pytest.approx(full.dim * 4 / 3, rel=0.05)
+    assert cut.decoder_dim * 2 == full.decoder_dim
+    assert [recipe.target_share for recipe in ways.values()] == [1.0, 0.5, 1.0, 0.5]
 
 
 @pytest.mark.slow
