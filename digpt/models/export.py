@@ -88,13 +88,13 @@ class _Served(nn.Module):
 
 
 def save_onnx(vit: ViT, path: Path) -> None:
-    """Write an ONNX model: images (B, 3, S, S) in [0, 1] -> pooled (B, D), cls and patches.
+    """Write an ONNX model: images (B, 3, H, W) in [0, 1] -> pooled (B, D), cls and patches.
 
     Weights beyond ONNX's 2 GB are written beside it, as `path` with `.data`.
     """
     check_onnx()
     served = _Served(deepcopy(vit).cpu()).eval()
-    images = torch.zeros(2, 3, vit.image_size, vit.image_size)
+    images = torch.zeros(2, 3, *vit.image_shape)
     batch = torch.export.Dim("batch", min=1)
     is_large = sum(p.numel() * p.element_size() for p in vit.parameters()) > 1.9e9
     torch.onnx.export(

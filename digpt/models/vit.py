@@ -1,7 +1,9 @@
 """The student: a plain ViT. B images, h × w patches (N in all), D width."""
 
 import json
+import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +41,8 @@ class Features(NamedTuple):
 class ViT(nn.Module):
     """Vision transformer with fixed positions and a class token; images come normalised.
 
+    `image_size`: the side of its images in pixels, or (height, width).
+
     Its last LayerNorm has no parameters: pretraining would not train them, and the head that
     follows in every transfer can absorb them. `pre_norm` (a LayerNorm before the first block),
     `quick_gelu` and `eps` are for weights that come from elsewhere, such as a CLIP tower.
@@ -47,7 +51,7 @@ class ViT(nn.Module):
     def __init__(
         self,
         *,
-        image_size: int = 32,
+        image_size: int | Sequence[int] = 32,
         patch_size: int = 8,
         dim: int = 128,
         depth: int = 4,
@@ -58,11 +62,13 @@ class ViT(nn.Module):
         eps: float = EPS,
     ) -> None:
         super().__init__()
-        _check_sizes(image_size, patch_size, dim, heads)
-        self.image_size, self.patch_size = image_size, patch_size
+        height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+        _check_sizes((height, width), patch_size, dim, heads)
+        self.image_size = height if height == width else (height, width)
+        self.image_shape, self.patch_size = (height, width), patch_size
         self.dim, self.depth, self.heads, self.mlp_ratio = dim, depth, heads, mlp_ratio
         self.pre_norm, self.quick_gelu, self.eps = pre_norm, quick_gelu, eps
-        self.grid_size = (image_size // patch_size, image_size // patch_size)
+        self.grid_size = (height // patch_size, width // patch_size)
         self.patch_embed = PatchEmbed(patch_size, dim)
         self.cls_token = nn.Parameter(torch.empty(dim))
         self.positions: Tensor  # (1 + N, D); row 0 is the class token's
@@ -81,10 +87,11 @@ class ViT(nn.Module):
 
     def patches(self, images: Tensor) -> Tensor:
         """The pixels of each patch, (B, h, w, 3 * p * p)."""
-        if images.shape[1:] != (3, self.image_size, self.image_size):
+        height, width = self.image_shape
+        if images.shape[1:] != (3, height, width):
             raise UserError(
-                f"This encoder reads images (B, 3, {self.image_size}, {self.image_size}), not"
-                f" {tuple(images.shape)}. Resize them first.",
+                f"This encoder reads images (B, 3, {height}, {width}), not {tuple(images.shape)}."
+                " Resize them first.",
                 code="image-size",
             )
         return patchify(images, self.patch_size)
@@ -139,11 +146,13 @@ def build_vit(student: Student, generator: torch.Generator | None = None) -> ViT
     return vit
 
 
-def _check_sizes(image_size: int, patch_size: int, dim: int, heads: int) -> None:
-    if image_size < 1 or patch_size < 1 or image_size % patch_size:
-        valid = [str(p) for p in range(1, image_size + 1) if image_size % p == 0]
+def _check_sizes(image_shape: tuple[int, int], patch_size: int, dim: int, heads: int) -> None:
+    if min(image_shape) < 1 or patch_size < 1 or any(s % patch_size for s in image_shape):
+        common = math.gcd(*image_shape)
+        valid = [str(p) for p in range(1, common + 1) if common % p == 0]
+        shown = " × ".join(str(s) for s in dict.fromkeys(image_shape))
         raise UserError(
-            f"Patch size {patch_size} does not divide image size {image_size}."
+            f"Patch size {patch_size} does not divide image size {shown}."
             f" Valid: {', '.join(valid)}.",
             field="patch_size",
         )

@@ -19,7 +19,7 @@ Weights = Mapping[str, Tensor]
 def make(
     clusters: tuple[int, int] = (2, 2),
     *,
-    image_size: int = 24,
+    image_size: int | tuple[int, int] = 24,
     patch_size: int = 4,
     codes: int | None = None,
     has_global: bool = True,
@@ -102,13 +102,14 @@ class Reference:
         self.taps, self.heads, self.decoder_heads = model.taps, heads, decoder_heads
         self.has_global = model.has_global
         self.patch = model.encoder.patch_size
-        self.side = model.encoder.image_size // self.patch
+        height, width = both(model.encoder.image_size)
+        self.grid = (height // self.patch, width // self.patch)
         self.rows, self.columns = clusters
         self.count = self.rows * self.columns
 
-    def places(self, cluster: int, side: tuple[int, int]) -> list[tuple[int, int]]:
+    def places(self, cluster: int, grid: tuple[int, int]) -> list[tuple[int, int]]:
         """(row, column) of a cluster's places in a grid, in raster order."""
-        height, width = side[0] // self.rows, side[1] // self.columns
+        height, width = grid[0] // self.rows, grid[1] // self.columns
         top, left = cluster // self.columns * height, cluster % self.columns * width
         return [(top + r, left + c) for r in range(height) for c in range(width)]
 
@@ -120,12 +121,12 @@ class Reference:
         return [*table, [True] * (len(turn) + 1)]
 
     def position(self, table: str, place: tuple[int, int]) -> Tensor:
-        return self.w[table][1 + place[0] * self.side + place[1]]
+        return self.w[table][1 + place[0] * self.grid[1] + place[1]]
 
     def encode(self, image: Tensor, order: list[int]) -> list[Tensor]:
         w, p, x = self.w, self.patch, []
         for cluster in order[:-1]:
-            for row, column in self.places(cluster, (self.side, self.side)):
+            for row, column in self.places(cluster, self.grid):
                 pixels = image[:, row * p : (row + 1) * p, column * p : (column + 1) * p]
                 weight = w["encoder.patch_embed.proj.weight"]
                 embedded = (weight * pixels).sum(dim=(1, 2, 3)) + w["encoder.patch_embed.proj.bias"]
@@ -155,7 +156,7 @@ class Reference:
         depth = memory.shape[-1] // w[f"{side}.token"].shape[0]
         x, turn = [], []  # each query, and after how many more clusters than one it is asked
         for number, cluster in enumerate(clusters):
-            places = self.places(cluster, (self.side, self.side))
+            places = self.places(cluster, self.grid)
             for index in asked[number] if asked else range(len(places)):
                 x.append(w[f"{side}.token"] + self.position("positions", places[index]))
                 turn.append(number)
@@ -187,7 +188,7 @@ class Reference:
     ) -> float:
         """Mean token loss of one image; `tokens` (h, w, C) or (h, w) on a grid clusters divide."""
         grid = (tokens.shape[0], tokens.shape[1])
-        size = self.side * self.side // self.count
+        size = math.prod(self.grid) // self.count
         total, number = 0.0, 0
         for turn, cluster in enumerate(clusters):
             targets = [tokens[place] for place in self.places(cluster, grid)]
@@ -201,7 +202,7 @@ class Reference:
 
     def at(self, own: Tensor, index: int, grid: tuple[int, int]) -> Tensor:
         """A cluster's predictions at a teacher place: bilinear, align_corners=False."""
-        height, width = self.side // self.rows, self.side // self.columns
+        height, width = self.grid[0] // self.rows, self.grid[1] // self.columns
         tall, wide = grid[0] // self.rows, grid[1] // self.columns
         y = min(max((index // wide + 0.5) * height / tall - 0.5, 0), height - 1)
         x = min(max((index % wide + 0.5) * width / wide - 0.5, 0), width - 1)
@@ -231,8 +232,14 @@ CASES = {
     "codes on a finer grid": ((3, 2), 12, 24, 7, False),
     "sixteen clusters, a finer teacher": ((4, 4), 12, 32, None, True),
     "other depths": ((2, 4), 4, 32, None, True, {"depth": 6, "taps": (1, 2, 4, 5, 6)}),
+    "wide images, a tall teacher": ((3, 2), (9, 4), (12, 24), None, True),
+    "wide images, codes": ((1, 3), (4, 6), (16, 24), 7, False),
     "deep decoders": ((2, 2), 6, 16, None, False, {"decoder_depth": 4, "depth": 1}),
 }
+
+
+def both(side: int | tuple[int, int]) -> tuple[int, int]:
+    return (side, side) if isinstance(side, int) else side
 
 
 @pytest.fixture(params=["with a mask", "by groups"])
@@ -246,11 +253,11 @@ def attention(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.usefixtures("attention")
 @pytest.mark.parametrize("case", CASES)
 def test_losses_equal_those_of_the_plain_reference(case: str) -> None:
-    clusters, side, image_size, codes, has_global, *more = CASES[case]
+    clusters, grid, image_size, codes, has_global, *more = CASES[case]
     sizes = {"image_size": image_size, "codes": codes, "has_global": has_global}
     model = make(clusters, **sizes, **dict(*more))
-    images = torch.randn(2, 3, image_size, image_size)
-    tokens = torch.randint(codes, (2, side, side)) if codes else torch.randn(2, side, side, 6)
+    images = torch.randn(2, 3, *both(image_size))
+    tokens = torch.randint(codes, (2, *both(grid))) if codes else torch.randn(2, *both(grid), 6)
     whole = torch.randn(2, 6) if has_global else None
     count = clusters[0] * clusters[1]
     order = torch.stack([torch.randperm(count) for _ in range(2)])

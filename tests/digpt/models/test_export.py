@@ -26,6 +26,7 @@ from digpt.recipe import STUDENTS, Student
 KINDS: dict[str, dict[str, Any]] = {
     "own sizes": {"image_size": 32, "patch_size": 8, "dim": 48, "depth": 3, "heads": 3},
     "a third as wide inside": {"image_size": 24, "patch_size": 4, "dim": 24, "mlp_ratio": 3.0},
+    "wider than high": {"image_size": (16, 48), "patch_size": 8, "dim": 24, "depth": 2, "heads": 2},
     "of a CLIP": {"image_size": 32, "dim": 32, "heads": 2, "pre_norm": True, "quick_gelu": True},
     "of another CLIP": {"dim": 32, "heads": 2, "pre_norm": True, "eps": 1e-5},
     "as timm knows it": {"image_size": 64, "patch_size": 16, "dim": 192, "depth": 12, "heads": 3},
@@ -42,7 +43,7 @@ def made(kind: str) -> ViT:
 
 
 def pictures(vit: ViT) -> Tensor:
-    return torch.rand(3, 3, vit.image_size, vit.image_size)
+    return torch.rand(3, 3, *vit.image_shape)
 
 
 @pytest.mark.parametrize("kind", KINDS)
