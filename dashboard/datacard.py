@@ -6,7 +6,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dashboard.findings import finding_text, fix_text, health_text
+from dashboard.problems import remark_words
 from dashboard.text import Viewer
+from digpt.data.remarks import as_remark
 
 if TYPE_CHECKING:
     from digpt.data.health import Health
@@ -44,7 +46,7 @@ def as_markdown(
             "\n".join(f"- **{n}** ({kind}): {holds}" for n, kind, holds in columns),
         ]
     parts += [f"## {me.text('data.health')}", _health(health, me)]
-    remarks = [*card["warnings"], *card["notes"]]
+    remarks = [remark_words(as_remark(r), me) for r in (*card["warnings"], *card["notes"])]
     if remarks:
         parts += [f"## {me.text('data.notes')}", "\n".join(f"- {r}" for r in remarks)]
     if versions:

@@ -282,6 +282,13 @@ def note(sentence: object, tone: str = "mute", elem_id: str = "") -> Html:
     )
 
 
+def figure(value: str, interval: str = "") -> Html:
+    """A figure with its interval behind it, muted."""
+    if not interval:
+        return h("{v}", v=value)
+    return h('{v} <span class="d-note">({e})</span>', v=value, e=interval)
+
+
 def empty(title: str, why: str, label: str, href: str, elem_id: str = "empty") -> Html:
     """What will be here, why it is worth it, one button."""
     return h(

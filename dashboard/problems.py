@@ -1,4 +1,4 @@
-"""What an import found, in the reader's language: digpt says it in English, locales otherwise."""
+"""What an import found and a card tells, in the reader's language: digpt says it in English."""
 
 import json
 from collections.abc import Mapping
@@ -11,11 +11,13 @@ from digpt.data.reasons import Reason
 
 if TYPE_CHECKING:
     from digpt.data.problems import Problem
+    from digpt.data.remarks import Remark
 
 
 @cache
 def translations(language: str) -> Mapping[str, Any]:
-    """`kinds`: what and fix by a problem's code; `reasons`: words by a reason's code."""
+    """`kinds`: what and fix by a problem's code; `reasons` and `remarks`: words by their codes;
+    `sources`: what is read from."""
     return json.loads((LOCALES / f"problems.{language}.json").read_text("utf-8"))
 
 
@@ -26,6 +28,28 @@ def problem_words(found: "Problem", me: Viewer) -> tuple[str, str]:
     what, fix = translations(me.language)["kinds"][found.code]
     facts = {name: _fact(value, me.language) for name, value in found.facts.items()}
     return what.format(**facts), fix.format(**facts)
+
+
+def remark_words(found: "Remark", me: Viewer) -> str:
+    """What is said of a whole dataset; a set's own words stay as they are."""
+    if me.language == "en":
+        return found.words
+    known = translations(me.language)
+    kind = known["kinds"].get(found.code, [None])[0]
+    words = known["remarks"].get(found.code, kind)
+    if words is None:
+        return found.words
+    facts = {name: _fact(value, me.language) for name, value in found.facts.items()}
+    if "source" in facts:
+        facts["source"] = known["sources"].get(facts["source"], facts["source"])
+    if found.code in known["remarks"] and "split" in facts:
+        facts["split"] = me.text(f"split.{facts['split']}")
+    return words.format(**facts)
+
+
+def format_words(found: Any, me: Viewer) -> str:
+    """How a source was read."""
+    return me.text("list.separator").join(remark_words(one, me) for one in found.formats)
 
 
 def _fact(value: Any, language: str) -> Any:

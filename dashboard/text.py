@@ -52,9 +52,23 @@ class Viewer:
         return interval(low, high, kind, self.language, currency)
 
     def error(self, error: Any) -> str:
-        """A UserError in the viewer's language where its code is translated, else as it came."""
-        key = f"error.{error.code}"
-        if self.language == "en" or not has_text(key):
+        """A UserError in the viewer's language where its code is translated, else as it came.
+
+        English is what was raised, so `error.` keys are in the other languages' files alone; one
+        code with several sentences tells them apart by its fact `why`.
+        """
+        known = strings(self.language)
+        keys = (f"error.{error.code}.{error.facts.get('why')}", f"error.{error.code}")
+        key = next((k for k in keys if k in known), "")
+        if self.language == "en" or not key:
             return error.message
-        values = error.facts | {"field": error.field or "", "message": error.message}
-        return self.text(key, **values)
+        facts = {name: self._fact(name, value) for name, value in error.facts.items()}
+        return known[key].format(**facts | {"field": error.field or "", "message": error.message})
+
+    def _fact(self, name: str, value: Any) -> Any:
+        """What a sentence mentions: lists with commas, and the names of things in words."""
+        if isinstance(value, (list, tuple)):
+            return self.text("list.separator").join(map(str, value)) or "–"
+        keys = {"kind": "error.kind", "task": "data.task", "status": "status", "split": "split"}
+        key = f"{keys[name]}.{value}" if name in keys else ""
+        return strings(self.language).get(key, value)

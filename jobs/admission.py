@@ -14,6 +14,7 @@ def check_fit(spec: PilotSpec, data: DatasetFacts) -> None:
             f"{spec.dataset.task}. Import it again with --task {spec.dataset.task}.",
             code="wrong-task",
             field="dataset",
+            name=spec.dataset.name,
             task=data.task,
         )
     for split in ("train", "val", "test"):
@@ -23,6 +24,7 @@ def check_fit(spec: PilotSpec, data: DatasetFacts) -> None:
                 "labelled train, val and test images. Import it again with a split.",
                 code="empty-split",
                 field="dataset",
+                name=spec.dataset.name,
                 split=split,
             )
     if data.classes < 2:

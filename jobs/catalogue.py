@@ -15,6 +15,7 @@ from digpt import data
 from digpt.data.card import card, png, thumbnails
 from digpt.data.dataset import ImageDataset
 from digpt.data.importers import Problem, read
+from digpt.data.remarks import Remark, as_remark
 from digpt.data.stored import open_dataset
 from digpt.errors import UserError, pick
 from digpt.reporter import Quiet, Reporter
@@ -36,6 +37,7 @@ class ImportResult:
     counts: Mapping[str, Any]
     problems: tuple[Problem, ...]
     task: str = "classification"
+    formats: tuple[Remark, ...] = ()  # `format`, for a page to translate
 
 
 class Catalogue:
@@ -164,13 +166,17 @@ class Catalogue:
             counts=found.counts,
             problems=tuple(found.problems),
             task=found.task,
+            formats=found.formats,
         )
 
     def remove(self, name: str) -> None:
         """Hide an added dataset; results made with it stay, and so do its files."""
         if name in data.BUILTIN:
             raise UserError(
-                f"{name} is built in and cannot be removed.", code="builtin", field="name"
+                f"{name} is built in and cannot be removed.",
+                code="builtin",
+                field="name",
+                name=name,
             )
         if not self._store.remove_dataset(name):
             added = {r.name: r for r in self._store.datasets()}
@@ -180,6 +186,9 @@ class Catalogue:
                 f"There is no dataset {name!r} to remove: none was added to this home.",
                 code="unknown-name",
                 field="dataset",
+                kind="dataset",
+                name=name,
+                available=[],
             )
 
     def _keep(self, dataset: ImageDataset, reporter: Reporter) -> int:
@@ -204,6 +213,7 @@ class Catalogue:
                 f"Dataset {ref.name!r} has the images it has; only built-in sets take a number.",
                 code="not-builtin",
                 field="dataset.images",
+                name=ref.name,
             )
         record = self._record(ref)
         return record.card, record.version
@@ -232,6 +242,10 @@ class Catalogue:
                 f"Dataset {ref.name!r} has no version {wanted}. It has {sorted(versions)}.",
                 code="unknown-version",
                 field="dataset.version",
+                why="added",
+                name=ref.name,
+                version=wanted,
+                known=[str(v) for v in sorted(versions)],
             )
         return versions[wanted]
 
@@ -251,6 +265,8 @@ def _check_builtin(ref: DatasetRef) -> None:
             f"{ref.name} is built in and has no versions; remove dataset.version.",
             code="unknown-version",
             field="dataset.version",
+            why="builtin",
+            name=ref.name,
         )
 
 
@@ -260,12 +276,14 @@ def _check_name(name: str) -> None:
             f"{name!r} is the name of a built-in dataset; choose another with --name.",
             code="name-taken",
             field="name",
+            name=name,
         )
     if not name or len(name) > 100 or any(c in name for c in '/\\:"?*<>|') or name[0] in ".-":
         raise UserError(
             f"{name!r} cannot name a dataset: use letters, digits, - and _, at most 100.",
             code="bad-name",
             field="name",
+            name=name,
         )
 
 
@@ -284,8 +302,8 @@ def _view(content: Mapping[str, Any], version: int | None = None) -> DatasetView
         groups=content["groups"],
         source=content["source"],
         licence=content["licence"],
-        notes=tuple(content["notes"]),
-        warnings=tuple(content["warnings"]),
+        notes=tuple(map(as_remark, content["notes"])),
+        warnings=tuple(map(as_remark, content["warnings"])),
         fingerprint=content["fingerprint"],
         task=content["task"],
     )

@@ -67,9 +67,13 @@ def recognisers(spec: PilotSpec) -> list[str]:
 
 def check_consent(spec: PilotSpec) -> list[str]:
     """The recognisers of a spec whose terms were accepted; raises where one was not."""
-    wanted = forbidden(recognisers(spec))
-    accepted = {parse(name).canonical for name in spec.licence_accepted}
-    missing = [name for name in wanted if name not in accepted]
+    return check_accepted(recognisers(spec), spec.licence_accepted)
+
+
+def check_accepted(tokenizers: Iterable[str], accepted: Iterable[str]) -> list[str]:
+    """Those that forbid commercial use, all of them accepted; raises where one was not."""
+    wanted, agreed = forbidden(tokenizers), {parse(name).canonical for name in accepted}
+    missing = [name for name in wanted if parse(name).canonical not in agreed]
     if missing:
         known = facts(missing[0])
         raise UserError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import digpt.tokenizers
 from digpt.reporter import Quiet, Reporter
 from digpt.tokenizers.names import parse
+from jobs import governance
 from jobs.home import Home
 from jobs.spec import DatasetRef
 from jobs.weights import weights_digest
@@ -22,15 +23,23 @@ class Tokenwork(Home):
     """What tokenizers make of a dataset, before any pretraining."""
 
     def check_tokens(
-        self, dataset: str, names: Sequence[str], reporter: Reporter | None = None
+        self,
+        dataset: str,
+        names: Sequence[str],
+        reporter: Reporter | None = None,
+        accepted: Sequence[str] = (),
     ) -> list[dict[str, Any]]:
         """Token quality on a sample of the dataset, with cost per 1,000 images. Each tokenizer is
-        looked at once for each version of a dataset; a check that was stopped keeps what it has."""
+        looked at once for each version of a dataset; a check that was stopped keeps what it has.
+
+        `accepted`: those whose licence forbids commercial use, which a person knows and wants.
+        """
         from jobs.tokenizing import check  # noqa: PLC0415 - torch
 
         wanted = list(dict.fromkeys(parse(n).canonical for n in names))
         missing = [n for n in wanted if self._known(dataset, n) is None]
         if missing:
+            self._accept(dataset, missing, accepted)
             facts = self._catalogue.facts(DatasetRef(name=dataset))
             for name, found in check(facts, missing, reporter or Quiet()):
                 self._store.set_value(self._key(dataset, name), _plain(found))
@@ -42,7 +51,12 @@ class Tokenwork(Home):
         return [self._priced(f) for f in found if f is not None]
 
     def code_curve(
-        self, dataset: str, base: str, codes: Sequence[int], reporter: Reporter | None = None
+        self,
+        dataset: str,
+        base: str,
+        codes: Sequence[int],
+        reporter: Reporter | None = None,
+        accepted: Sequence[str] = (),
     ) -> "CodeCurve":
         """What each number of codes keeps of a tokenizer's tokens, on a sample of the dataset;
         measured once for each version of it."""
@@ -51,6 +65,7 @@ class Tokenwork(Home):
         known = self.known_curve(dataset, base, codes)
         if known is not None:
             return known
+        self._accept(dataset, [base], accepted)
         facts = self._catalogue.facts(DatasetRef(name=dataset))
         found = code_curve(facts, parse(base), codes, reporter or Quiet())
         self._store.set_value(self._key(dataset, base, _numbers(codes)), asdict(found))
@@ -64,6 +79,12 @@ class Tokenwork(Home):
         if kept is None:
             return None
         return CodeCurve(**kept | {"points": tuple(CodePoint(**p) for p in kept["points"])})
+
+    def _accept(self, dataset: str, names: Sequence[str], accepted: Sequence[str]) -> None:
+        """Write down which terms were accepted; raises where some were not."""
+        for name in governance.check_accepted(names, accepted):
+            terms = {"tokenizer": name, "licence": governance.facts(name).licence}
+            self._store.audit("local", "accept licence", dataset, terms)
 
     def _known(self, dataset: str, name: str) -> dict[str, Any] | None:
         return self._store.get_value(self._key(dataset, name))

@@ -4,7 +4,10 @@ sentences are made by whoever shows them, in the reader's language, from these f
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:  # numpy
+    from digpt.data.remarks import Remark
 
 T = TypeVar("T")
 
@@ -43,8 +46,8 @@ class DatasetView:
     groups: int | None  # number of groups, None where there are none
     source: str
     licence: str
-    notes: tuple[str, ...]
-    warnings: tuple[str, ...]
+    notes: "tuple[Remark, ...]"
+    warnings: "tuple[Remark, ...]"
     fingerprint: str
     task: str = "classification"
 

@@ -56,6 +56,7 @@ def check_unchanged(path: Path, digest: str) -> None:
             " or bring the former file back.",
             code="weights-changed",
             field="init",
+            path=str(path),
         )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
-from digpt.errors import Cancelled, UserError
+from digpt.errors import Cancelled, UserError, pick
 
 if TYPE_CHECKING:
     from jobs.service import PilotService
@@ -29,6 +29,12 @@ Home = Annotated[
     typer.Option("--home", help="Folder of this product's data.", envvar="DIGPT_HOME"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, logs on stderr.")]
+Lang = Annotated[str, typer.Option("--lang", help="en or ja.")]
+
+
+def language_of(lang: str) -> str:
+    """The language that --lang names."""
+    return pick({"en": "en", "ja": "ja"}, lang, "language")
 
 
 def open_service(home: Path | None) -> "PilotService":

@@ -10,8 +10,10 @@ from dashboard.cli.common import (
     BAD_INPUT,
     Home,
     Json,
+    Lang,
     command,
     emit,
+    language_of,
     open_service,
     plain,
     say,
@@ -20,15 +22,16 @@ from dashboard.cli.common import (
 from dashboard.cli.progress import TerminalReporter
 from dashboard.datacard import as_json as as_json_card
 from dashboard.datacard import as_markdown
-from dashboard.findings import finding_text, fix_text, health_text
-from dashboard.problems import problem_words
+from dashboard.findings import finding_text, fix_text, health_text, remark_text
+from dashboard.problems import format_words, problem_words
 from dashboard.text import Viewer
-from digpt.errors import UserError, pick
+from digpt.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from digpt.data.problems import Problem
+    from jobs.catalogue import ImportResult
     from jobs.views import DatasetVersion
 
 app = typer.Typer(
@@ -44,7 +47,6 @@ Source = Annotated[Path, typer.Argument(help="Folder, archive, table, COCO json 
 Task = Annotated[
     str, typer.Option("--task", help="classification, detection (boxes) or segmentation (masks).")
 ]
-Lang = Annotated[str, typer.Option("--lang", help="en or ja.")]
 
 
 @app.command("list")
@@ -74,7 +76,7 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Import a dataset. Originals are copied, never changed; errors store nothing."""
-    language = _language(lang)
+    me = Viewer(language_of(lang))
     result = open_service(home).import_dataset(
         source,
         name=name or source.absolute().stem.lower().replace("_", "-").replace(" ", "-"),
@@ -91,14 +93,26 @@ def add(
         emit((_refusal(errors[0]) if is_refused else {}) | plain(result))
     else:
         if result.problems:
-            _show(result.problems, Viewer(language))
-        counts = ", ".join(f"{sum(n.values())} {split}" for split, n in result.counts.items())
-        if result.dataset:
-            print(f"{result.dataset} version {result.version}: {counts} ({result.format})")
-        else:
-            say(f"{'Dry run: n' if dry_run else 'N'}othing stored. {counts}".rstrip())
+            _show(result.problems, me)
+        words = _outcome(result, me, dry_run=dry_run)
+        print(words) if result.dataset else say(words)
     if is_refused:
         raise typer.Exit(BAD_INPUT)
+
+
+def _outcome(result: "ImportResult", me: Viewer, *, dry_run: bool) -> str:
+    """What came of it, in one line."""
+    counts = [
+        me.text("cli.import.count", count=sum(by_class.values()), split=split)
+        for split, by_class in result.counts.items()
+    ]
+    return me.text(
+        f"cli.import.{'stored' if result.dataset else 'dry' if dry_run else 'refused'}",
+        name=result.dataset or "",
+        version=result.version or "",
+        counts=me.text("list.separator").join(counts) or me.text("cli.import.none"),
+        format=format_words(result, me),
+    )
 
 
 def _refusal(first: "Problem") -> dict[str, object]:
@@ -166,20 +180,27 @@ def show(name: Name, version: Version = None, home: Home = None, as_json: Json =
 
 @app.command("health")
 @command
-def health(name: Name, version: Version = None, home: Home = None, as_json: Json = False) -> None:
+def health(
+    name: Name,
+    version: Version = None,
+    lang: Lang = "en",
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
     """Duplicates, leaks across splits, bad pictures, doubtful labels, balance."""
+    me = Viewer(language_of(lang))
     found = open_service(home).health(name, version, TerminalReporter("looking at images"))
     if as_json:
         emit({"dataset": name, "worst": found.worst()} | plain(found))
         return
-    me = Viewer("en")
     print(f"{name}: {health_text(found, me)}")
     for finding in found.findings:
-        print(f"\n{finding.severity}: {finding_text(finding, me)} {fix_text(finding, me)}")
+        severity = me.text(f"severity.{finding.severity}") if lang == "ja" else finding.severity
+        print(f"\n{severity}: {finding_text(finding, me)} {fix_text(finding, me)}")
         for file, remark in list(zip_longest(finding.files, finding.remarks, fillvalue=""))[:SHOWN]:
-            print(f"  {file}{f'  ({remark})' if remark else ''}")
+            print(f"  {file}{f'  ({remark_text(remark, me)})' if remark else ''}")
         if len(finding.files) > SHOWN:
-            print(f"  and {finding.count - SHOWN} more; --json lists up to {len(finding.files)}")
+            print(f"  {me.text('health.more', count=finding.count - SHOWN)} (--json)")
 
 
 @app.command("card")
@@ -200,17 +221,13 @@ def card(
         service.dataset_versions(name),
     )
     wants_json = as_json or (out is not None and out.suffix == ".json")
-    language = _language(lang)
+    language = language_of(lang)
     text = as_json_card(*parts) if wants_json else as_markdown(*parts, Viewer(language))
     if out is None:
         print(text, end="")
     else:
         out.write_text(text, encoding="utf-8")
         say(f"Written to {out}.")
-
-
-def _language(lang: str) -> str:
-    return pick({"en": "en", "ja": "ja"}, lang, "language")
 
 
 @app.command("diff")

@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dashboard.advice import advice, advice_text
-from dashboard.cli.common import Home, Json, command, emit, open_service, say, table
+from dashboard.cli.common import (
+    Home,
+    Json,
+    Lang,
+    command,
+    emit,
+    language_of,
+    open_service,
+    say,
+    table,
+)
 from dashboard.cli.pilots import Accepted, drive, exit_code
 from dashboard.cli.progress import TerminalReporter
-from dashboard.numbers import interval, number
+from dashboard.ranges import in_brackets, ranged
 from dashboard.text import Viewer
 from digpt.errors import UserError
 
@@ -49,12 +59,15 @@ def list_tokenizers(
 def check(
     dataset: Annotated[str, typer.Option(help="Name of the dataset.")],
     tokenizers: Annotated[str, typer.Option(help="Comma-separated names.")],
+    accept: Accepted = None,
+    lang: Lang = "en",
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Token quality on a sample of the dataset, before any pretraining."""
+    me = Viewer(language_of(lang))
     found = open_service(home).check_tokens(
-        dataset, _names(tokenizers), TerminalReporter("checking")
+        dataset, _names(tokenizers), TerminalReporter("checking"), accept or ()
     )
     if as_json:
         emit(
@@ -80,7 +93,6 @@ def check(
     cost = f"{found[0]['currency']} per 1,000 images"
     table(("tokenizer", "index (95%)", "decodability", "single tokens", "stability", "rank", cost),
           rows)  # fmt: skip
-    me = Viewer("en")
     say(advice_text(found, me).replace("**", ""))
     say(me.text("tokens.trust"))
 
@@ -148,12 +160,7 @@ def _show_deep(found: "DeepView") -> None:
 
 def _span(value: "Range | None", kind: str, currency: str = "") -> str:
     """A figure with its interval; a dash where there is none."""
-    if value is None:
-        return "–"
-    likely = number(value.likely, kind, currency=currency)
-    if value.low is None or value.high is None or value.low == value.high:
-        return likely
-    return f"{likely} ({interval(value.low, value.high, kind, currency=currency)})"
+    return in_brackets(*ranged(value, kind, Viewer("en"), currency))
 
 
 def _range(measure: Mapping[str, float | None], digits: int) -> str:
@@ -173,6 +180,7 @@ def codes(
     numbers: Annotated[
         str, typer.Option("--codes", help="Comma-separated numbers of codes.")
     ] = "16,64,256,1024",
+    accept: Accepted = None,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -184,7 +192,11 @@ def codes(
             f"--codes takes whole numbers such as 64,256, not {numbers!r}.", field="codes"
         )
     found = open_service(home).code_curve(
-        dataset, tokenizer, [int(part) for part in wanted], TerminalReporter("measuring")
+        dataset,
+        tokenizer,
+        [int(part) for part in wanted],
+        TerminalReporter("measuring"),
+        accept or (),
     )
     if as_json:
         emit({"dataset": dataset} | asdict(found))

@@ -1,12 +1,14 @@
 """The data card: what a person should know of a dataset before believing a result on it."""
 
 import io
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from digpt.data.dataset import SPLITS, UNLABELLED, ImageDataset
+from digpt.data.remarks import Remark, as_remark, remark
 
 FEW = 20  # test images of a class below which its own figures say little
 UNEVEN = 5.0  # largest class over smallest in train
@@ -30,8 +32,8 @@ def card(dataset: ImageDataset) -> dict[str, Any]:
         "groups": None if dataset.groups is None else len(np.unique(dataset.groups)),
         "source": dataset.source,
         "licence": dataset.licence,
-        "notes": list(dataset.notes),
-        "warnings": _warnings(dataset),
+        "notes": [asdict(as_remark(note)) for note in dataset.notes],
+        "warnings": [asdict(warning) for warning in _warnings(dataset)],
         "fingerprint": dataset.fingerprint,
     }
 
@@ -67,26 +69,21 @@ def thumbnails(
     return [(name, png(image)) for name, image in zip(names, pixels, strict=True)]
 
 
-def _warnings(dataset: ImageDataset) -> list[str]:
+def _warnings(dataset: ImageDataset) -> list[Remark]:
     found = []
     table = counts(dataset)
     for split in ("train", "val", "test"):
         absent = [c for c in dataset.classes if c not in table.get(split, {})]
         if absent and split in table:
-            found.append(f"No {split} image of: {', '.join(absent)}.")
+            found.append(remark("absent-classes", split=split, classes=tuple(absent)))
         elif absent:
-            found.append(f"There is no {split} image at all.")
+            found.append(remark("no-split", split=split))
     train = [n for name, n in table.get("train", {}).items() if name]
     if train and max(train) > UNEVEN * min(train):
-        found.append(
-            f"Training classes are uneven: the largest has {max(train)} images, the smallest "
-            f"{min(train)}. Read macro-F1 and balanced accuracy, not accuracy."
-        )
+        found.append(remark("uneven", most=max(train), least=min(train)))
     few = [name for name, n in table.get("test", {}).items() if name and n < FEW]
     if few:
-        found.append(
-            f"Fewer than {FEW} test images of: {', '.join(few)}. Their figures vary a lot."
-        )
+        found.append(remark("few-tests", few=FEW, classes=tuple(few)))
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from digpt.data.remarks import Remark
 from digpt.data.targets import Boxes, MaskRows, Masks
 
 SPLITS = ("pool", "train", "val", "test")  # pool: unlabelled, for pretraining only
@@ -57,7 +58,7 @@ class ImageDataset:
     image_size: tuple[int, int] = (0, 0)  # typical (height, width) of the originals
     source: str = ""
     licence: str = ""
-    notes: tuple[str, ...] = ()  # what a reader of results must know, e.g. excluded files
+    notes: tuple[Remark | str, ...] = ()  # what a reader of results must know, e.g. excluded files
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from digpt.data.inspection import Checked
 from digpt.data.problems import Problem, problem
+from digpt.data.remarks import Remark, of_problem
 from digpt.data.splits import assign
 
 VAL_SHARE = 0.2  # of train, where there is no validation split
@@ -17,7 +18,7 @@ _COPY = re.compile(r"^(.+)_[A-Za-z]{3,4}\.rf\.[0-9A-Za-z]{16,}$")
 
 
 def without_leaks(
-    checked: list[Checked], problems: list[Problem], notes: list[str]
+    checked: list[Checked], problems: list[Problem], notes: list[Remark]
 ) -> list[Checked]:
     """Pictures with equal pixels in several splits stay only in the first of train, pool, val."""
     problems += _repeats(checked)
@@ -42,7 +43,7 @@ def without_leaks(
         lost=", ".join(f"{split}: {lost[split]}" for split in order if lost[split]),
     )
     problems.append(said)
-    notes.append(said.what)
+    notes.append(of_problem(said))
     gone = {id(one) for one in dropped}
     return [one for one in checked if id(one) not in gone]
 
@@ -65,7 +66,7 @@ def _repeats(checked: list[Checked]) -> list[Problem]:
     return found
 
 
-def group_copies(checked: list[Checked], problems: list[Problem], notes: list[str]) -> None:
+def group_copies(checked: list[Checked], problems: list[Problem], notes: list[Remark]) -> None:
     """Keep together what Roboflow has made of one picture, as its file names tell."""
     copies: dict[str, list[Checked]] = defaultdict(list)
     for one in checked:
@@ -82,10 +83,10 @@ def group_copies(checked: list[Checked], problems: list[Problem], notes: list[st
     files = sum(map(len, several.values()))
     said = problem("copies-found", "", count=len(several), files=files, example=next(iter(several)))
     problems.append(said)
-    notes.append(said.what)
+    notes.append(of_problem(said))
 
 
-def propose_groups(checked: list[Checked], problems: list[Problem], notes: list[str]) -> None:
+def propose_groups(checked: list[Checked], problems: list[Problem], notes: list[Remark]) -> None:
     """Take what stands before the number in a file's name as its group, where names are like that.
 
     `12100044_1.jpg` and `12100044_2.jpg` were cut from one picture and must not be torn apart.
@@ -102,7 +103,7 @@ def propose_groups(checked: list[Checked], problems: list[Problem], notes: list[
     count = len({one.item.group for one in checked})
     example = PurePosixPath(checked[0].item.path).name
     problems.append(problem("groups-found", "", example=example, count=count))
-    notes.append(problems[-1].what)
+    notes.append(of_problem(problems[-1]))
 
 
 def _are_sources(groups: list[str], checked: list[Checked]) -> bool:
@@ -131,7 +132,7 @@ def _torn_groups(checked: list[Checked]) -> list[Problem]:
     return [problem("groups-torn", "", count=len(torn), group=torn[0])]
 
 
-def complete_splits(checked: list[Checked], problems: list[Problem], notes: list[str]) -> None:
+def complete_splits(checked: list[Checked], problems: list[Problem], notes: list[Remark]) -> None:
     """Cut the splits that the source does not have, by group and class, with seed 0."""
     given = {one.item.split for one in checked}
     for one in checked:
@@ -155,7 +156,7 @@ def complete_splits(checked: list[Checked], problems: list[Problem], notes: list
         if "train" not in given:
             said = []
     problems += said
-    notes += [one.what for one in said]
+    notes += [of_problem(one) for one in said]
 
 
 def _two(stays: str, cut: str) -> dict[str, float]:

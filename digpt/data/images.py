@@ -228,7 +228,11 @@ def _unreadable(images: EncodedImages, index: int, reason: str) -> UserError:
         "Re-export it, or add the data again with --skip-bad.",
         code="bad-image",
         field=path,
+        why="one",
         index=index,
+        number=index + 1,
+        total=len(images),
+        path=path,
         reason=reason,
     )
 

@@ -23,6 +23,7 @@ from digpt.data.mask_files import OBJECT, DrawnMasks, MaskFiles
 from digpt.data.problem_kinds import KINDS
 from digpt.data.problems import Problem, problem, shortened
 from digpt.data.provenance import licence_of, origin_of
+from digpt.data.remarks import Remark, of_problem, remark
 from digpt.data.sources import ANNOTATIONS, TABLES, Source, open_source
 from digpt.data.targets import Boxes, Masks
 from digpt.data.torchvision_sets import PREFIX, torchvision_set
@@ -45,10 +46,14 @@ class Imported:
     """What an import found; `dataset` is None where an error stands among the problems."""
 
     dataset: ImageDataset | None
-    format: str
+    formats: tuple[Remark, ...]  # how the source was read
     task: str = "classification"
     counts: Mapping[str, Any] = field(default_factory=dict)  # split -> class -> images
     problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def format(self) -> str:
+        return ", ".join(one.words for one in self.formats)
 
 
 def read(
@@ -76,7 +81,7 @@ def read(
         if error.code not in KINDS:
             raise
         found = [problem(error.code, error.field or str(source), **error.facts)]
-        return Imported(dataset=None, format="unreadable", task=task, problems=found)
+        return Imported(dataset=None, formats=(remark("as-nothing"),), task=task, problems=found)
     return _Import(layout.source or opened, layout, task, str(source)).run(
         name, skip_bad, exclude_cross_split_duplicates, reporter
     )
@@ -99,7 +104,7 @@ class _Import:
 
     def __init__(self, opened: Source, layout: Layout, task: str, source: str) -> None:
         self._opened, self._layout, self._task, self._source = opened, layout, task, source
-        self._format = layout.format
+        self._formats = list(layout.formats)
         self._values: dict[int, str] = {}  # class by value of the mask files
         self._is_labelled = any(item.label for item in layout.items)
         self._has_objects = any(
@@ -128,7 +133,7 @@ class _Import:
         group_copies(checked, problems, notes)
         if self._task == "classification" and not self._is_labelled and self._has_objects:
             checked, how = from_objects(self._opened, checked, reporter, problems)
-            self._format += f", {how}"
+            self._formats.append(how)
         if exclude_duplicates:
             checked = without_leaks(checked, problems, notes)
         fatal = self._too_little(checked)
@@ -142,7 +147,7 @@ class _Import:
         dataset = self._build(checked, name, notes)
         return Imported(
             dataset=dataset,
-            format=self._format,
+            formats=tuple(self._formats),
             task=self._task,
             counts=counts(dataset),
             problems=shortened(problems),
@@ -150,7 +155,9 @@ class _Import:
 
     def _refused(self) -> Imported:
         problems = shortened(self._layout.problems)
-        return Imported(dataset=None, format=self._format, task=self._task, problems=problems)
+        return Imported(
+            dataset=None, formats=tuple(self._formats), task=self._task, problems=problems
+        )
 
     def _unfit(self) -> list[Problem]:
         """Whether the source has what the task needs."""
@@ -163,7 +170,7 @@ class _Import:
         if outlined or (self._task == "detection" and self._has_objects):
             return []
         code = "no-boxes" if self._task == "detection" else "no-masks"
-        return [problem(code, self._source, format=self._format)]
+        return [problem(code, self._source, format=", ".join(map(str, self._formats)))]
 
     def _too_little(self, checked: list[Checked]) -> Problem | None:
         """Why what was found is no dataset, if so."""
@@ -177,7 +184,7 @@ class _Import:
             return problem("one-class", self._source, count=len(classes), names=names)
         return None
 
-    def _targets_in_words(self, checked: list[Checked]) -> list[str]:
+    def _targets_in_words(self, checked: list[Checked]) -> list[Remark]:
         """How many boxes of which class, as a note and as a remark on the import."""
         times = Counter(shape.label for one in checked for shape in one.shapes)
         if self._task != "detection" or not times:
@@ -185,9 +192,9 @@ class _Import:
         found = ", ".join(f"{n:,} {label}" for label, n in sorted(times.items()))
         said = problem("boxes", "", count=times.total(), found=found)
         self._layout.problems.append(said)
-        return [said.what]
+        return [of_problem(said)]
 
-    def _build(self, checked: list[Checked], name: str, notes: list[str]) -> ImageDataset:
+    def _build(self, checked: list[Checked], name: str, notes: list[Remark]) -> ImageDataset:
         boxes, masks = self._boxes(checked), self._masks(checked)
         classes = _classes(checked, boxes, masks)
         index = {label: i for i, label in enumerate(classes)}
@@ -230,7 +237,7 @@ class _Import:
             masks=masks,
             good_classes=tuple(label for label in classes if label.strip().lower() in GOOD),
             image_size=_typical([one.size for one in checked]),
-            source=origin_of(self._opened, self._layout) or f"{self._opened.kind} {name}",
+            source=origin_of(self._opened, self._layout),
             licence=licence_of(self._opened, self._layout),
             notes=tuple(notes),
         )
@@ -293,9 +300,9 @@ def _file_hash(opened: Source, path: str | None) -> str:
     return hashlib.sha256(opened.read(path)).hexdigest() if path else ""
 
 
-def _left_out(problems: Sequence[Problem]) -> list[str]:
+def _left_out(problems: Sequence[Problem]) -> list[Remark]:
     bad = sum(p.severity == "error" for p in problems)
-    return [f"{bad} bad items were left out at import."] if bad else []
+    return [remark("left-out", count=bad)] if bad else []
 
 
 def _classes(checked: list[Checked], boxes: Boxes | None, masks: Masks | None) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from digpt.data.inspection import Checked, in_order
 from digpt.data.layouts import Item
 from digpt.data.mask_files import named_values
 from digpt.data.problems import Problem, problem
+from digpt.data.remarks import Remark, remark
 from digpt.data.sources import Source
 from digpt.reporter import Reporter
 
@@ -37,8 +38,8 @@ def name_values(
 
 def from_objects(
     source: Source, checked: list[Checked], reporter: Reporter, problems: list[Problem]
-) -> tuple[list[Checked], str]:
-    """Pictures with the class of their objects, or squares cut around the objects; how, in words.
+) -> tuple[list[Checked], Remark]:
+    """Pictures with the class of their objects, or squares cut around the objects; how.
 
     Whole pictures where each shows objects of one class at most and every class (background: none)
     has some pictures; squares otherwise.
@@ -50,13 +51,13 @@ def from_objects(
         for one, found in zip(checked, by_picture, strict=True):
             one.item.label = next(iter(found), BACKGROUND)
         problems.append(problem("class-of-objects", ""))
-        return checked, "the class of the objects for each picture"
+        return checked, remark("class-of-objects")
     cut = _cut(source, checked, reporter)
     kept = sum(one.item.label != BACKGROUND for one in cut)
     total = sum(len(one.shapes) for one in checked)
     facts = {"kept": kept, "total": total, "most": MOST, "empty": len(cut) - kept}
     problems.append(problem("objects-cut", "", **facts))
-    return cut, "each object cut out"
+    return cut, remark("objects-cut")
 
 
 def _cut(source: Source, checked: list[Checked], reporter: Reporter) -> list[Checked]:

@@ -1,19 +1,21 @@
 """Everything of an ImageDataset but its pixels, as table.npz and dataset.json in a folder."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from digpt.data.dataset import ImageDataset, Images
+from digpt.data.remarks import as_remark
 from digpt.data.targets import Boxes, Masks
 from digpt.errors import UserError
 
 _COLUMNS = ("labels", "split", "ids")
 _BOX_COLUMNS = ("rows", "labels", "corners")
 _PLAIN = ("name", "task", "fingerprint", "source", "licence")
-_TUPLES = ("classes", "good_classes", "image_size", "notes")
+_TUPLES = ("classes", "good_classes", "image_size")
 
 
 def write_table(dataset: ImageDataset, folder: Path) -> None:
@@ -29,6 +31,7 @@ def write_table(dataset: ImageDataset, folder: Path) -> None:
     plain: dict[str, Any] = {name: _plain(column) for name, column in columns.items()}
     np.savez_compressed(folder / "table.npz", **plain)
     about: dict[str, Any] = {name: getattr(dataset, name) for name in (*_PLAIN, *_TUPLES)}
+    about["notes"] = [asdict(as_remark(note)) for note in dataset.notes]
     about["captions"] = list(dataset.captions)
     about["caption_names_class"] = dict(dataset.caption_names_class)
     about["attributes"] = list(dataset.attributes)
@@ -48,6 +51,7 @@ def read_table(folder: Path, images: Images, masks: Masks | None = None) -> Imag
     plain: dict[str, Any] = {name: columns[name] for name in _COLUMNS}
     plain |= {name: about[name] for name in _PLAIN}
     plain |= {name: tuple(about[name]) for name in _TUPLES}
+    plain["notes"] = tuple(map(as_remark, about["notes"]))
     boxes = None
     if about.get("box_classes") is not None:  # tables of older versions have no such entry
         found: dict[str, Any] = {name: columns[f"box_{name}"] for name in _BOX_COLUMNS}
@@ -75,6 +79,7 @@ def read_about(folder: Path) -> dict[str, Any]:
             '"digpt data add".',
             code="no-dataset",
             field=str(folder),
+            folder=str(folder),
         ) from error
 
 

@@ -11,6 +11,7 @@ from digpt.data.images import EncodedImages
 from digpt.data.layouts import Item, Layout
 from digpt.data.problems import Problem, refusal
 from digpt.data.reasons import reason
+from digpt.data.remarks import remark
 from digpt.data.sources.base import SourceImages
 
 PREFIX = "torchvision:"
@@ -81,7 +82,7 @@ def torchvision_set(address: str) -> tuple[TorchvisionSource, Layout]:
     sets = [(_split_of(kind), _opened(named, folder, kind, bool(option))) for kind in kinds]
     source = TorchvisionSource(named, sets)
     items = [item for split, one in sets for item in _items(split, one)]
-    return source, Layout(f"{source.kind}", items, [])
+    return source, Layout([remark("as-torchvision", name=named)], items, [])
 
 
 def _split_of(kind: dict[str, Any]) -> str | None:

@@ -49,6 +49,9 @@ def check_views(names: Sequence[str], scale: tuple[float, float]) -> None:
                 "random crops.",
                 code="unknown-name",
                 field="views",
+                kind="view",
+                name=name,
+                available=[*PLAIN, "crop1", "crop2"],
             )
     if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
         raise UserError(

@@ -49,6 +49,9 @@ def captioned(dataset: ImageDataset, wanted: str | None, *, fewest: int) -> Capt
             "model.",
             code="too-few-captions",
             field="tokenizer",
+            fewest=fewest,
+            name=dataset.name,
+            count=len(found.rows),
         )
     return found
 

@@ -129,6 +129,10 @@ def _checked(name: str, argument: str) -> tuple[str, str]:
             f"weights there is random(clip:{model}).",
             code="no-weights",
             field="tokenizer",
+            why="tag",
+            name=name,
+            model=model,
+            tags=tags,
         )
     if not is_file(weights):
         _check_tag(model, weights)

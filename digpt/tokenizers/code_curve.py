@@ -63,6 +63,8 @@ def code_curve(
             f"{base.name} makes codes already; name the tokenizer that they are made of.",
             code="bad-tokenizer",
             field="tokenizer",
+            name=base.name,
+            why="codes-of-codes",
         )
     rows = np.random.default_rng(seed).permutation(dataset.indices("pool", "train", "val"))
     seen, unseen = _halves(dataset, rows)
@@ -120,6 +122,9 @@ def _check(base: Tokenizer, codes: Sequence[int], fitted: Tensor) -> None:
             f"tokens of {base.name}.",
             code="too-many-codes",
             field="codes",
+            name=base.name,
+            count=count,
+            most=most,
         )
 
 

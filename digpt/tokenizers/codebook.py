@@ -59,6 +59,9 @@ class Codebook(Tokenizer):
                 f"most {len(tokens) // 2} codes, or more images.",
                 code="too-many-codes",
                 field="tokenizer",
+                name=self.name,
+                count=len(tokens),
+                most=len(tokens) // 2,
             )
         self.mean.copy_(tokens.mean(dim=0))
         self.std.copy_(tokens.std(dim=0).clamp_min(1e-6))

@@ -155,16 +155,16 @@ def parse(name: str) -> TokenizerName:
     text = name.strip()
     head, bracket, rest = text.partition("(")
     if bracket and not rest.endswith(")"):
-        raise _wrong(name, "the bracket is not closed")
+        raise _wrong(name, "bracket")
     head, question, written = head.partition("?")
     family, colon, argument = (part.strip() for part in head.partition(":"))
     facts = pick(FAMILIES, family, "tokenizer")
     if colon and not argument:
-        raise _wrong(name, "something must follow the colon")
+        raise _wrong(name, "colon")
     if argument and not facts.argument:
-        raise _wrong(name, f"{family} takes nothing after a colon")
+        raise _wrong(name, "argument", family=family)
     if facts.needs_argument and not argument:
-        raise _wrong(name, f"{family} needs a {facts.argument}, as in {family}:...")
+        raise _wrong(name, "no-argument", family=family, argument=facts.argument)
     options = _options(name, facts, written) if question else ()
     base = _base(name, family, rest[:-1] if bracket else None)
     if family == "codebook":
@@ -172,7 +172,7 @@ def parse(name: str) -> TokenizerName:
     if family == "domain-clip":
         _check_template(name, argument)
         if options and base is None:
-            raise _wrong(name, "blocks belong to a clip: in brackets, as in domain-clip(clip:...)")
+            raise _wrong(name, "blocks")
     return TokenizerName(family, argument or None, base, options)
 
 
@@ -193,6 +193,10 @@ def check_caption(wanted: str, columns: Collection[str], attributes: Collection[
             f"{', '.join((CLASS, *attributes))}.",
             code="unknown-caption",
             field="tokenizer",
+            why="template",
+            wanted=wanted,
+            unknown=unknown,
+            known=[CLASS, *attributes],
         )
     if not fields and wanted not in columns:
         raise UserError(
@@ -200,6 +204,9 @@ def check_caption(wanted: str, columns: Collection[str], attributes: Collection[
             f"It has: {', '.join(columns) or 'none'}.",
             code="unknown-caption",
             field="tokenizer",
+            why="column",
+            wanted=wanted,
+            known=[*columns],
         )
 
 
@@ -208,18 +215,18 @@ def _base(name: str, family: str, written: str | None) -> TokenizerName | None:
     facts = FAMILIES[family]
     if written is None:
         if facts.needs_base:
-            raise _wrong(name, f"{family} needs a base in brackets, as in {family}:512(filters)")
+            raise _wrong(name, "no-base", family=family)
         return None
     if not (facts.needs_base or family in ("random", "domain-clip")):
-        raise _wrong(name, f"{family} takes no base in brackets")
+        raise _wrong(name, "base", family=family)
     base = parse(written)
     if family == "codebook" and base.facts.is_discrete:
-        raise _wrong(name, "a codebook cannot be made of codes")
+        raise _wrong(name, "codes-of-codes")
     if family == "domain-clip" and base.family != "clip":
-        raise _wrong(name, f"only a clip: has a text tower to tune with, {base.family} has none")
+        raise _wrong(name, "no-text", family=base.family)
     if family == "random":
         if not base.facts.has_network:
-            raise _wrong(name, f"{base.family} has no network to leave untrained")
+            raise _wrong(name, "no-network", family=base.family)
         if base.family == "domain-clip":
             return base.base  # its tower; without one it is what `random` is anyway
     return base
@@ -231,9 +238,11 @@ def _options(name: str, facts: Family, written: str) -> tuple[tuple[str, str], .
         key, _, value = (text.strip() for text in part.partition("="))
         if key not in facts.options:
             known = ", ".join(facts.options) or "none"
-            raise _wrong(name, f"there is no option {key!r}; its options: {known}")
+            raise _wrong(name, "option", option=key, known=known)
         if value not in facts.options[key]:
-            raise _wrong(name, f"{key} must be {_choices(facts.options[key])}, not {value!r}")
+            raise _wrong(
+                name, "option-value", option=key, known=_choices(facts.options[key]), value=value
+            )
         found[key] = value
     return tuple((k, v) for k, v in sorted(found.items()) if v != facts.options[k][0])
 
@@ -253,21 +262,44 @@ def is_file(weights: str) -> bool:
 
 def _check_codes(name: str, argument: str) -> None:
     if not argument.isdecimal() or not 2 <= int(argument) <= 65_536:
-        raise _wrong(name, f"the number of codes must be from 2 to 65536, not {argument!r}")
+        raise _wrong(name, "codes", value=argument)
 
 
 def _check_template(name: str, argument: str) -> None:
     try:
         fields = template_fields(argument)
     except ValueError as error:
-        raise _wrong(
-            name, f"the caption template has a brace without its partner ({error})"
-        ) from error
+        raise _wrong(name, "brace", reason=str(error)) from error
     if "" in fields:
-        raise _wrong(name, "a caption template needs names in its braces, as in {class}")
+        raise _wrong(name, "nameless")
 
 
-def _wrong(name: str, why: str) -> UserError:
+def _wrong(name: str, why: str, **facts: str) -> UserError:
+    said = _WRONG[why].format(**facts)
     return UserError(
-        f"Tokenizer {name!r}: {why}.", code="bad-tokenizer", field="tokenizer", name=name
+        f"Tokenizer {name!r}: {said}.",
+        code="bad-tokenizer",
+        field="tokenizer",
+        name=name,
+        why=why,
+        **facts,
     )
+
+
+_WRONG = {  # what can be wrong with a name
+    "bracket": "the bracket is not closed",
+    "colon": "something must follow the colon",
+    "argument": "{family} takes nothing after a colon",
+    "no-argument": "{family} needs a {argument}, as in {family}:...",
+    "blocks": "blocks belong to a clip: in brackets, as in domain-clip(clip:...)",
+    "no-base": "{family} needs a base in brackets, as in {family}:512(filters)",
+    "base": "{family} takes no base in brackets",
+    "codes-of-codes": "a codebook cannot be made of codes",
+    "no-text": "only a clip: has a text tower to tune with, {family} has none",
+    "no-network": "{family} has no network to leave untrained",
+    "option": "there is no option {option!r}; its options: {known}",
+    "option-value": "{option} must be {known}, not {value!r}",
+    "codes": "the number of codes must be from 2 to 65536, not {value!r}",
+    "brace": "the caption template has a brace without its partner ({reason})",
+    "nameless": "a caption template needs names in its braces, as in {{class}}",
+}

@@ -92,6 +92,7 @@ def trunk_tokens(
             "ConvNeXt or ResNet.",
             code="no-patch-features",
             field="tokenizer",
+            name=name,
         )
     last, grids = trunk.forward_intermediates(images, indices=depth, norm=True, output_fmt="NCHW")
     patches = grids[0].permute(0, 2, 3, 1)  # (B, h, w, C)

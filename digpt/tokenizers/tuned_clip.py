@@ -58,6 +58,8 @@ def tune(
             "to learn. Choose another caption column, or the recogniser as it is.",
             code="one-caption",
             field="tokenizer",
+            name=name,
+            caption=data.captions[0],
         )
     model, recogniser, tokenize = load_pair(name, base.argument or "", base.option("layer"))
     pair = _Pair(model.to(device), recogniser.to(device), tokenize(data.captions).to(device))
@@ -105,6 +107,7 @@ class _Pair:
                 f"alone ({error}). Write ?blocks=all.",
                 code="blocks-not-lockable",
                 field="tokenizer",
+                name=self.recogniser.name,
             ) from error
 
     def images(self, photos: Tensor) -> Tensor:

@@ -44,6 +44,9 @@ def existing(weights: str, user: str) -> Path:
             "or .pt file after the @.",
             code="no-weights",
             field=str(path),
+            why="file",
+            name=user,
+            path=str(path),
         )
     return path
 
@@ -74,6 +77,7 @@ def unknown(kind: str, name: str, known: Sequence[str], listing: str) -> UserErr
         kind=kind,
         name=name,
         near=near,
+        available=sorted(known) if len(known) <= FEW else near,
     )
 
 
@@ -105,6 +109,7 @@ def unreachable(user: str, file: str, example: str) -> UserError:
         f"let HF_HUB_CACHE name it, or give a file of your own: {example}.",
         code="weights-unreachable",
         field="tokenizer",
+        name=user,
         file=file,
         folder=folder,
         variable="HF_HUB_CACHE",
@@ -119,4 +124,8 @@ def unfit(user: str, path: str, cause: Exception) -> UserError:
         "model that the file was saved from.",
         code="wrong-weights",
         field=path,
+        why="tokenizer",
+        name=user,
+        path=path,
+        reason=reason,
     )

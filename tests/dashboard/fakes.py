@@ -20,6 +20,7 @@ from digpt.data.difference import Difference
 from digpt.data.health import Finding, Health
 from digpt.data.problems import Problem, problem
 from digpt.data.reasons import reason
+from digpt.data.remarks import Remark, remark
 from digpt.errors import UserError
 from digpt.recipe import PRESETS
 from digpt.tokenizers.code_curve import CodeCurve, CodePoint
@@ -90,6 +91,8 @@ class ImportResult(NamedTuple):
     format: str
     counts: dict[str, Any]
     problems: tuple[Problem, ...]
+    task: str = "classification"
+    formats: tuple[Remark, ...] = (remark("as-classes", source="folder"),)
 
 
 def picture(seed: int, size: int = 64) -> bytes:
@@ -131,7 +134,7 @@ def dataset(name: str = "surfaces", **changes: Any) -> DatasetView:
         groups=400,
         source="built in",
         licence="CC0",
-        notes=("Procedural surfaces, split by part.",),
+        notes=(Remark("Procedural surfaces, split by part."),),
         warnings=(),
         fingerprint="abc",
     )
@@ -460,7 +463,7 @@ class FakeService:
         return [token_quality(n) for n in names] if self.tokens_known else []
 
     def check_tokens(
-        self, dataset: str, names: Sequence[str], reporter: Any = None
+        self, dataset: str, names: Sequence[str], reporter: Any = None, accepted: Any = ()
     ) -> list[dict[str, Any]]:
         self.tokens_known = True
         return self.known_tokens(dataset, names)
@@ -481,8 +484,9 @@ class FakeService:
         return self.curve
 
     def code_curve(
-        self, dataset: str, base: str, codes: Sequence[int], reporter: Any = None
-    ) -> CodeCurve:
+        self, dataset: str, base: str, codes: Sequence[int], reporter: Any = None,
+        accepted: Any = (),
+    ) -> CodeCurve:  # fmt: skip
         self.curve = code_curve(base, codes)
         return self.curve
 
@@ -498,7 +502,7 @@ class FakeService:
 
     def import_dataset(
         self, source: Path, *, name: str, task: str = "classification", dry_run: bool = False,
-        skip_bad: bool = False, reporter: Any = None,
+        skip_bad: bool = False, origin: str = "", licence: str = "", reporter: Any = None,
     ) -> ImportResult:  # fmt: skip
         self.called.append(("import", (str(source), name, dry_run, skip_bad)))
         if "missing" in str(source):

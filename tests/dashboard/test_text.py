@@ -1,7 +1,9 @@
 """Strings: both languages say the same things, and every key that is used exists."""
 
+import ast
 import re
 import string
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from dashboard.text import LANGUAGES, Viewer, strings, text
 from digpt.data.health import CODES, Finding
 from digpt.errors import UserError
 from digpt.recipe import PRESETS
-from digpt.tokenizers.names import FAMILIES
+from digpt.tokenizers.names import FAMILIES, parse
 from jobs.roi.decision import EXPERIMENTS, REASONS
 
 PACKAGE = Path(__file__).parents[2] / "dashboard"
@@ -23,7 +25,8 @@ def placeholders(sentence: str) -> set[str]:
 
 
 def test_both_languages_have_the_same_keys():
-    assert set(strings("en")) == set(strings("ja"))
+    """But for errors: their English is what was raised."""
+    assert set(strings("en")) == {k for k in strings("ja") if not k.startswith("error.")}
 
 
 def test_no_string_is_empty_but_for_the_japanese_space():
@@ -69,6 +72,52 @@ def test_every_name_that_comes_from_the_engine_has_words():
 def test_one_has_its_own_form():
     assert text("overview.lead.running", "en", count=1) == "One pilot is running."
     assert text("overview.lead.running", "en", count=2) == "2 pilots are running."
+
+
+def raised() -> Iterator[tuple[str, str, set[str]]]:
+    """Code, `why` and facts of every UserError that is raised; what comes by ** is not known."""
+    for package in ("digpt", "jobs", "dashboard"):
+        for path in (PACKAGE.parent / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "UserError":
+                    continue
+                given = {k.arg or "**": k.value for k in node.keywords}
+                code, why = (getattr(given.get(k), "value", "") for k in ("code", "why"))
+                if isinstance(code, str) and "**" not in given:
+                    yield code, why if isinstance(why, str) else "", set(given) | {"message"}
+
+
+def test_every_error_has_the_facts_that_its_japanese_mentions():
+    japanese = strings("ja")
+    known = [k for k in japanese if k.startswith("error.") and not k.startswith("error.kind.")]
+    found, missing = set(), []
+    for code, why, facts in raised():
+        key = next((k for k in (f"error.{code}.{why}", f"error.{code}") if k in known), "")
+        found.add(key)
+        if key and not placeholders(japanese[key]) <= facts:
+            missing.append((key, placeholders(japanese[key]) - facts))
+    assert missing == []
+    by_parts = {k for k in known if k.startswith("error.bad-tokenizer.")}  # their facts come by **
+    assert set(known) - found - by_parts == set(), "nobody raises these"
+
+
+@pytest.mark.parametrize("name", [
+    "clip:x(", "clip:", "hog:3", "domain-clip?blocks=last", "codebook:8", "hog(filters)",
+    "random(hog)",
+    "codebook:8(codebook:8(filters))", "domain-clip(hog)", "clip:a@b?what=1", "clip:a@b?layer=x",
+    "codebook:1(filters)", "domain-clip:{class", "domain-clip:{}", "fliters",
+])  # fmt: skip
+def test_a_wrong_tokenizer_is_explained_in_japanese(name: str):
+    with pytest.raises(UserError) as refused:
+        parse(name)
+    words = Viewer("ja").error(refused.value)
+    assert words != refused.value.message
+    assert "「" in words
+
+
+def test_names_of_things_and_lists_are_put_into_the_readers_words():
+    error = UserError("x", code="unknown-name", kind="dataset", name="a", available=["b", "c"])
+    assert Viewer("ja").error(error) == "データセット「a」はありません。候補：b、c"
 
 
 def test_an_error_without_a_translation_is_shown_as_it_came():

@@ -51,8 +51,10 @@ from dashboard.pages.runs.stages import cell
 from dashboard.pages.runs.view import stage_lines
 from dashboard.pages.tokens.codes import curve as code_curve
 from dashboard.pages.tokens.deep import deep_card, offer
+from dashboard.pages.tokens.licences import forbidden
+from dashboard.pages.tokens.licences import licences as token_licences
 from dashboard.pages.tokens.parts import cards as token_cards
-from dashboard.pages.tokens.view import CODES
+from dashboard.pages.tokens.view import CODES, price
 from dashboard.pages.tokens.view import head as tokens_head
 from dashboard.pages.tokens.view import named as named_tokenizers
 from dashboard.text import Viewer
@@ -249,6 +251,17 @@ class TestNew:
         assert "crack/007.png" in shown
         assert "Re-export it" in shown
         assert "ファイルが途中で切れています" in problems(found, JA, stored=False)
+
+    def test_a_set_with_boxes_is_stored_to_be_looked_at_and_says_that_no_pilot_learns_it(self):
+        found = fakes.ImportResult("bolts & co", 1, "COCO", {"train": {"": 9}}, (), "detection")
+        stored = problems(found, EN, stored=True)
+        assert 'href="/data?dataset=bolts%20%26%20co"' in stored
+        assert EN.text("new.import.no-pilot") in stored
+        assert "href" not in problems(found._replace(task="classification"), EN, stored=True)
+
+    def test_a_pilot_cannot_be_prepared_for_a_set_with_boxes(self, service):
+        service.sets.append(fakes.dataset("boxes", builtin=False, version=1, task="detection"))
+        assert "boxes" not in [d.name for d in new.view(service, Draft()).datasets]
 
     def test_the_plan_gives_ranges(self, service):
         found = service.estimate(to_spec(begin(service, None, "p1")))
@@ -521,14 +534,31 @@ class TestTokens:
 
     @pytest.mark.parametrize("me", [EN, JA])
     def test_a_deep_check_is_priced_before_it_runs_and_says_how_far_to_trust_it(self, service, me):
-        before = tokens.view(service, "surfaces")
-        assert me.number(before.price.money.likely, "money", "USD") in offer(before, me)
-        assert deep_card(before, me) == ""
+        found = price(service, "surfaces", ())
+        assert me.number(found.money.likely, "money", "USD") in offer(found, me)
+        assert deep_card(tokens.view(service, "surfaces"), me) == ""
         service.deep_check("surfaces", ["filters"])
         made = deep_card(tokens.view(service, "surfaces"), me)
         assert me.text("tokens.deep.trust") in made
         assert me.text("tokens.deep.none") in made
         assert 'href="/runs?pilot=p1"' in made
+
+    @pytest.mark.parametrize("me", [EN, JA])
+    def test_licences_are_told_and_those_that_forbid_commercial_use_ask_for_a_click(
+        self, service, me
+    ):
+        shown = tokens.view(service, "surfaces", ["clip:ViT-B-16@dfn2b", "filters", "wrong("])
+        assert forbidden(shown) == ["clip:ViT-B-16@dfn2b"]
+        told = token_licences(shown, me)
+        assert me.text("commercial.no") in told
+        assert 'target="_blank"' in told
+        assert token_licences(tokens.view(service, "surfaces", ["pixels"], ""), me) == ""
+
+    def test_an_image_without_a_label_says_so(self, service):
+        service.check_tokens("surfaces", [])
+        shown = tokens.view(service, "surfaces", ["filters"])
+        shown.found[0]["pictures"]["neighbours"][0]["labels"][0] = ""
+        assert '<figcaption class="d-note">unlabelled</figcaption>' in token_cards(shown, EN)
 
     def test_names_come_apart_at_commas(self):
         assert named_tokenizers(" filters, codebook:8(filters) ,") == [

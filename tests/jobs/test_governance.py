@@ -133,3 +133,19 @@ def test_what_was_accepted_is_in_the_audit_trail(
     assert ("accept licence", {"tokenizer": "hog", "licence": "no sale"}) in [
         (line.action, line.detail) for line in trail
     ]
+
+
+def test_tokens_of_weights_that_forbid_commercial_use_are_checked_after_a_click(
+    service: PilotService,
+):
+    for ask in (
+        lambda: service.check_tokens("digits", ["pixels", DFN]),
+        lambda: service.code_curve("digits", DFN, [16]),
+    ):
+        with pytest.raises(UserError, match="forbids commercial use") as refused:
+            ask()
+        assert refused.value.code == "licence-not-accepted"
+    assert service._store.audits("digits").rows == []
+    service._accept("digits", ["pixels", DFN], [DFN])
+    (kept,) = service._store.audits("digits").rows
+    assert kept.detail["tokenizer"] == DFN

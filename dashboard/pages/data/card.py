@@ -6,6 +6,7 @@ from dashboard.datacard import as_json, as_markdown, column_lines, fact_lines
 from dashboard.html import Html, h, join, note, png, table
 from dashboard.pages.data.view import View
 from dashboard.pages.new.data import dataset_notes
+from dashboard.problems import remark_words
 from dashboard.text import Viewer
 
 
@@ -15,7 +16,7 @@ def card(shown: View, me: Viewer) -> Html:
         h('<figure>{p}<figcaption class="d-note">{c}</figcaption></figure>', p=png(p, c), c=c)
         for c, p in shown.thumbnails
     )
-    warnings = join(note(w, "more") for w in shown.card["warnings"])
+    warnings = join(note(remark_words(w, me), "more") for w in shown.chosen.warnings)
     notes = join(h('<p class="d-note">{n}</p>', n=n) for n in dataset_notes(shown.chosen, me))
     return h(
         '<div class="d-stack" id="data-card"><div class="d-card-head"><h2>{title}</h2>'

@@ -4,7 +4,7 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gradio as gr
 
@@ -19,8 +19,22 @@ from digpt.reporter import Quiet
 if TYPE_CHECKING:
     from jobs.service import PilotService
 
+TASKS = ("classification", "detection", "segmentation")
+PILOT_TASK = TASKS[0]  # boxes and masks are kept and looked at; no pilot learns them yet
 _UPLOADED = "new-upload"
 _AS_THEY_ARE = [gr.skip()] * 3
+
+
+class Asked(NamedTuple):
+    """What a person has entered in the panel."""
+
+    key: str  # of an upload
+    path: str | None
+    name: str
+    skip_bad: bool
+    task: str
+    origin: str
+    licence: str
 
 
 class _ToBar(Quiet):
@@ -50,6 +64,8 @@ class ImportPanel:
             page_html(h('<p class="d-note">{w}</p>', w=me.text("new.add.why")))
             with gr.Row():
                 self._source(me)
+            with gr.Row(elem_id="new-about"):
+                self._about(me)
             with gr.Row(elem_classes="d-buttons"):
                 self.stop = gr.Button(
                     me.text("new.add.stop"), size="sm", elem_id="new-stop", visible=False
@@ -78,6 +94,19 @@ class ImportPanel:
             self.name = gr.Textbox(label=me.text("new.add.name"), elem_id="new-set-name")
             self.skip_bad = gr.Checkbox(label=me.text("new.add.skip"), elem_id="new-skip-bad")
 
+    def _about(self, me: Viewer) -> None:
+        """What is to be learnt from the images, and what only a person knows of them."""
+        self.task = gr.Radio(
+            [(me.text(f"data.task.{task}"), task) for task in TASKS],
+            value=PILOT_TASK,
+            label=me.text("new.add.task"),
+            info=me.text("new.add.task.why"),
+            elem_id="new-task",
+        )
+        with gr.Column():
+            self.origin = gr.Textbox(label=me.text("new.add.origin"), elem_id="new-origin")
+            self.licence = gr.Textbox(label=me.text("new.add.licence"), elem_id="new-licence")
+
     def connect(
         self,
         inputs: Sequence[Any],
@@ -92,17 +121,22 @@ class ImportPanel:
             path: str | None,
             name: str,
             skip: bool,
+            task: str,
+            origin: str,
+            licence: str,
             request: gr.Request,
             progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio's way
             *values: Any,
         ) -> list[Any]:
-            found, box = self._read(key, path, name, skip, request, progress, dry_run=False)
+            asked = Asked(key, path, name, skip, task, origin, licence)
+            found, box = self._read(asked, request, progress, dry_run=False)
             made = found.dataset if found else None
-            page = stored(made, *values) if made else unchanged()
+            page = stored(made, *values) if made and task == PILOT_TASK else unchanged()
             used = [upload_box("new-zip", _UPLOADED, self.me), "", None] if made else _AS_THEY_ARE
             return [*page, box, gr.update(interactive=False), *used]
 
-        source = [self.key, self.path, self.name, self.skip_bad]
+        source = [self.key, self.path, self.name, self.skip_bad,
+                  self.task, self.origin, self.licence]  # fmt: skip
         waiting = {**PRIVATE, "show_progress_on": self.found}
         # Gradio's `input` does not hear what a script has entered
         self.key.change(self.named, [self.key, self.name], self.name, **QUIET)
@@ -143,36 +177,29 @@ class ImportPanel:
         path: str | None,
         name: str,
         skip: bool,
+        task: str,
+        origin: str,
+        licence: str,
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio's way
     ) -> list[Any]:
         """Look at the data without storing anything."""
-        found, box = self._read(key, path, name, skip, request, progress, dry_run=True)
+        asked = Asked(key, path, name, skip, task, origin, licence)
+        found, box = self._read(asked, request, progress, dry_run=True)
         if found is None:
             return [box, gr.update(interactive=False)]
         errors = any(p.severity == "error" for p in found.problems)
         return [box, gr.update(interactive=skip or not errors)]
 
     def _read(
-        self,
-        key: str,
-        path: str | None,
-        name: str,
-        skip: bool,
-        request: gr.Request,
-        progress: gr.Progress,
-        *,
-        dry_run: bool,
+        self, asked: Asked, request: gr.Request, progress: gr.Progress, *, dry_run: bool
     ) -> tuple[Any, Html]:
         """What an import found, and the same in words; None where it was refused or stopped."""
         session, stop = str(request.session_hash), threading.Event()
         self._at_work[session] = stop
         bar = _ToBar(progress, self.me.text("new.add.reading"), stop)
         try:
-            found = self._import(
-                key, (path or "").strip(), (name or "").strip(), skip_bad=skip, dry_run=dry_run,
-                reporter=bar,
-            )  # fmt: skip
+            found = self._import(asked, dry_run=dry_run, reporter=bar)
         except UserError as error:
             return None, note(self.me.error(error), "no", "new-import-error")
         except Cancelled:
@@ -181,10 +208,17 @@ class ImportPanel:
             self._at_work.pop(session, None)
         return found, problems(found, self.me, stored=bool(found.dataset))
 
-    def _import(self, key: str, path: str, name: str, **options: Any) -> Any:
-        if key:
-            usual = name_for(self.service.upload(key).name)
-            return self.service.import_upload(key, name=name or usual, **options)
+    def _import(self, asked: Asked, **how: Any) -> Any:
+        name, path = (asked.name or "").strip(), (asked.path or "").strip()
+        options = how | {
+            "skip_bad": asked.skip_bad,
+            "task": asked.task,
+            "origin": (asked.origin or "").strip(),
+            "licence": (asked.licence or "").strip(),
+        }
+        if asked.key:
+            usual = name_for(self.service.upload(asked.key).name)
+            return self.service.import_upload(asked.key, name=name or usual, **options)
         if not path:
             words = self.me.text("new.add.nothing")
             raise UserError(words, code="no-source", field="source")

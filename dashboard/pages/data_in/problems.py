@@ -1,11 +1,13 @@
 """What an import found, as a sentence, a table of problems and the same as a file."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
 from dashboard.html import Data, Html, h, join, note, table, tag
-from dashboard.problems import problem_words
+from dashboard.pages.shell import link
+from dashboard.problems import format_words, problem_words
 from dashboard.text import Viewer
 
 COLUMNS = ("severity", "file", "what", "fix")
@@ -20,10 +22,18 @@ def problems(found: Any, me: Viewer, *, stored: bool) -> Html:
     words = me.text(
         key,
         images=me.number(total, "count"),
-        format=found.format,
+        format=format_words(found, me),
         count=errors,
         name=found.dataset or "",
     )
+    if stored and found.task != "classification":
+        there = h(
+            '{words} <a href="{url}">{go}</a>',
+            words=me.text("new.import.no-pilot"),
+            url=f"{link('data')}?dataset={quote(found.dataset)}",
+            go=me.text("new.import.look"),
+        )
+        words = join([h("{w}", w=words), there], " ")
     box = note(words, tone, "new-import-result")
     return join([box, _listed(found, me)]) if found.problems else box
 

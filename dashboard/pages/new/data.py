@@ -2,6 +2,7 @@
 
 from dashboard.html import Html, empty, h, join, note, png, table, tag
 from dashboard.pages.new.view import View
+from dashboard.problems import remark_words
 from dashboard.text import Viewer, has_text
 from jobs.views import DatasetView
 
@@ -44,7 +45,7 @@ def dataset_detail(shown: View, me: Viewer) -> Html:
         h('<figure>{p}<figcaption class="d-note">{c}</figcaption></figure>', p=png(p, c), c=c)
         for c, p in shown.thumbnails.get(data.name, [])
     )
-    notes = join(note(w, "more") for w in data.warnings)
+    notes = join(note(remark_words(w, me), "more") for w in data.warnings)
     remarks = join(h('<p class="d-note">{n}</p>', n=n) for n in dataset_notes(data, me))
     return h(
         '<div class="d-card d-stack"><h2>{name}</h2><div class="d-thumbs d-large">{pictures}</div>'
@@ -54,17 +55,21 @@ def dataset_detail(shown: View, me: Viewer) -> Html:
         counts=_counts(data, me),
         notes=notes,
         remarks=remarks,
-        source=me.text("new.source", source=data.source, licence=data.licence or "–"),
+        source=me.text(
+            "new.source",
+            source=data.source or me.text("data.not-told"),
+            licence=data.licence or me.text("data.not-told"),
+        ),
     )
 
 
 def dataset_notes(data: DatasetView, me: Viewer) -> list[str]:
-    """The set's own notes; those of built-in sets in the reader's language."""
+    """What to know of the set, in the reader's language where that is there."""
     if not data.builtin or me.language == "en":
-        return list(data.notes)
+        return [remark_words(note, me) for note in data.notes]
     keys = [f"builtin.{data.name}.{i}" for i in range(len(data.notes))]
     known = zip(keys, data.notes, strict=True)
-    return [me.text(key) if has_text(key) else words for key, words in known]
+    return [me.text(key) if has_text(key) else said.words for key, said in known]
 
 
 def _counts(data: DatasetView, me: Viewer) -> Html:

@@ -34,7 +34,7 @@ class View:
 
 def view(service: "PilotService", draft: Draft) -> View:
     """The draft with what it can be chosen from; what is not chosen yet gets a usual value."""
-    datasets = tuple(service.datasets())
+    datasets = tuple(d for d in service.datasets() if d.task == "classification")
     names = [d.name for d in datasets]
     if draft.dataset not in names:
         draft = replace(draft, dataset=names[0] if names else "")

@@ -1,28 +1,27 @@
 """The deep check on the page: what it would take, how far it is, what it has found."""
 
-from dashboard.html import NOTHING, Html, card_head, h, join, note, table
+from dashboard.html import NOTHING, Html, card_head, figure, h, join, note, table
 from dashboard.names import short_tokenizer
 from dashboard.pages.shell import link
 from dashboard.pages.tokens.view import View
+from dashboard.ranges import ranged
 from dashboard.text import Viewer
-from jobs.views import Range
+from jobs.views import EstimateView, Range
 
 
-def offer(shown: View, me: Viewer) -> Html:
+def offer(price: EstimateView, me: Viewer) -> Html:
     """What a deep check of the named tokenizers would take."""
-    price = shown.price
-    if price is None:
-        return NOTHING
     if not price.device_seconds.likely:
         said = me.text("tokens.deep.kept")
     else:
-        time, money = price.wall_seconds, price.money
+        time, times = ranged(price.wall_seconds, "duration", me)
+        money, moneys = ranged(price.money, "money", me, price.currency)
         said = me.text(
             "tokens.deep.offer",
-            time=me.number(time.likely, "duration"),
-            times=_ends(time, "duration", me),
-            money=me.number(money.likely, "money", price.currency),
-            moneys=_ends(money, "money", me, price.currency),
+            time=time,
+            times=times or time,
+            money=money,
+            moneys=moneys or money,
         )
     return h('<p class="d-note" id="tokens-deep-price">{s}</p>', s=said)
 
@@ -63,13 +62,4 @@ def deep_card(shown: View, me: Viewer) -> Html:
 
 
 def _ranged(value: Range | None, kind: str, me: Viewer) -> Html:
-    if value is None:
-        return h("–")
-    return h('{v} <span class="d-note">({e})</span>', v=me.number(value.likely, kind),
-             e=_ends(value, kind, me))  # fmt: skip
-
-
-def _ends(value: Range, kind: str, me: Viewer, currency: str = "") -> str:
-    low = value.likely if value.low is None else value.low
-    high = value.likely if value.high is None else value.high
-    return me.interval(low, high, kind, currency)
+    return figure(*ranged(value, kind, me))

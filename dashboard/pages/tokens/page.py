@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from dashboard.html import NOTHING, card_head, page_head
+from dashboard.html import NOTHING, Html, card_head, note, page_head
 from dashboard.pages.background import Errand
 from dashboard.pages.shell import PRIVATE, QUIET, page_html, viewer
 from dashboard.pages.tokens.codes import curve
 from dashboard.pages.tokens.deep import deep_card, offer
+from dashboard.pages.tokens.licences import forbidden, licences
 from dashboard.pages.tokens.parts import cards
-from dashboard.pages.tokens.view import CODES, FIRST, head, named, view
+from dashboard.pages.tokens.view import CODES, FIRST, choices, head, named, price, view
 from dashboard.text import Viewer
 from digpt.errors import UserError
 
@@ -40,6 +41,14 @@ class _Page:
             self.dataset = gr.Dropdown([], label=me.text("tokens.dataset"), elem_id="tokens-data")
             self.names = gr.Textbox(
                 ", ".join(FIRST), label=me.text("tokens.names"), elem_id="tokens-names"
+            )
+            self.licences = page_html()
+            self.consent = gr.CheckboxGroup(
+                [],
+                label=me.text("governance.consent"),
+                info=me.text("tokens.consent.info"),
+                visible=False,
+                elem_id="tokens-consent",
             )
             with gr.Row(elem_classes="d-buttons d-start"):
                 self.check = gr.Button(
@@ -74,44 +83,69 @@ class _Page:
 
     def connect(self, demo: gr.Blocks) -> None:
         """Wire all events."""
-        asked = [self.dataset, self.names, self.base]
-        shown = [self.top, self.dataset, self.price, self.deep_card, self.cards, self.curve]
-        demo.load(self.load, asked, shown, **QUIET)
+        asked = [self.dataset, self.names, self.base, self.consent]
+        shown = [self.top, self.licences, self.consent, self.deep_card, self.cards, self.curve]
+        named = [self.dataset, self.names]
+        # the list first: the rest imports torch once after a start, which takes seconds
+        listed = demo.load(self.load, self.dataset, self.dataset, **QUIET)
+        listed.then(self.draw, asked, shown, **QUIET).then(self.quote, named, self.price, **QUIET)
         chosen = self.dataset.input(self.draw, asked, shown, **QUIET)
         chosen.then(None, self.dataset, None, js=_KEEP_ADDRESS, **PRIVATE)
-        self.names.blur(self.draw, asked, shown, **QUIET)  # another price
+        chosen.then(self.quote, named, self.price, **QUIET)
+        renamed = self.names.blur(self.draw, asked, shown, **QUIET)
+        renamed.then(self.quote, named, self.price, **QUIET)
+        self.base.blur(self.draw, asked, shown, **QUIET)
         for button, stop, progress, work, errand in (
             (self.check, self.stop, self.progress, self.examine, self.errand),
             (self.deep, self.deep_stop, self.deep_progress, self.pretrain, self.deep_errand),
             (self.measure, self.measure_stop, self.measured, self.count, self.curve_errand),
         ):
             ended = button.click(work, asked, [progress, button, stop], **QUIET)
-            ended.then(self.draw, asked, shown, **QUIET)
+            drawn = ended.then(self.draw, asked, shown, **QUIET)
+            if button is self.deep:  # what it has made costs nothing again
+                drawn.then(self.quote, named, self.price, **QUIET)
             stop.click(errand.stop, None, None, queue=False, **QUIET)
 
-    def load(self, chosen: str | None, names: str, base: str, request: gr.Request) -> list[Any]:
-        return self.draw(chosen or request.query_params.get("dataset", ""), names, base, request)
+    def load(self, chosen: str | None, request: gr.Request) -> Any:
+        datasets, name = choices(self.service, chosen or request.query_params.get("dataset", ""))
+        return gr.update(choices=[d.name for d in datasets], value=name)
 
-    def draw(self, dataset: str, names: str, base: str, request: gr.Request) -> list[Any]:
+    def draw(
+        self, dataset: str, names: str, base: str, accepted: list[str], request: gr.Request
+    ) -> list[Any]:
         """What is known of a dataset and the named tokenizers."""
         me = viewer(request, self.me.language)
         try:
             shown = view(self.service, dataset or "", named(names), base)
-        except UserError:  # a name that the field explains when it is checked
-            shown = view(self.service, dataset or "")
-        choices = gr.update(choices=[d.name for d in shown.datasets], value=shown.chosen)
-        drawn = [part(shown, me) for part in (offer, deep_card, cards, curve)]
-        return [head(shown, me), choices, *drawn]
+        except UserError:  # a wrong name: said where the price would stand
+            shown = view(self.service, dataset or "", (), base)
+        wanted = forbidden(shown)
+        kept = [name for name in accepted or () if name in wanted]
+        consent = gr.update(choices=wanted, value=kept, visible=bool(wanted))
+        drawn = [part(shown, me) for part in (deep_card, cards, curve)]
+        return [head(shown, me), licences(shown, me), consent, *drawn]
 
-    def examine(self, dataset: str, names: str, _: str, request: gr.Request) -> Iterator[list[Any]]:
+    def quote(self, dataset: str, names: str, request: gr.Request) -> Html:
+        """What a deep check would take, or why there can be none."""
+        me = viewer(request, self.me.language)
+        try:
+            found = price(self.service, dataset, named(names))
+        except UserError as error:
+            return note(me.error(error), "more", "tokens-deep-why")
+        return offer(found, me)
+
+    def examine(
+        self, dataset: str, names: str, _: str, accepted: list[str], request: gr.Request
+    ) -> Iterator[list[Any]]:
         """Check the tokens, saying how far it is; stops when asked."""
         wanted = named(names) or list(FIRST)
         yield from self.errand.run(
-            lambda reporter: self.service.check_tokens(dataset, wanted, reporter), request
+            lambda reporter: self.service.check_tokens(dataset, wanted, reporter, accepted),
+            request,
         )
 
     def pretrain(
-        self, dataset: str, names: str, _: str, request: gr.Request
+        self, dataset: str, names: str, _: str, accepted: list[str], request: gr.Request
     ) -> Iterator[list[Any]]:
         """A deep check; it goes on when the page is left, and is cancelled when asked."""
         wanted = named(names) or list(FIRST)
@@ -119,8 +153,11 @@ class _Page:
             lambda reporter: self.service.deep_check(dataset, wanted, reporter), request
         )
 
-    def count(self, dataset: str, _: str, base: str, request: gr.Request) -> Iterator[list[Any]]:
+    def count(
+        self, dataset: str, _: str, base: str, accepted: list[str], request: gr.Request
+    ) -> Iterator[list[Any]]:
         """The curve over numbers of codes."""
         yield from self.curve_errand.run(
-            lambda reporter: self.service.code_curve(dataset, base, CODES, reporter), request
+            lambda reporter: self.service.code_curve(dataset, base, CODES, reporter, accepted),
+            request,
         )

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from dashboard.html import NOTHING, Html, card_head, h, join, note, png, table
+from dashboard.html import NOTHING, Html, card_head, figure, h, join, note, png, table
 from dashboard.names import short_tokenizer
 from dashboard.pages.tokens.view import View
 from dashboard.text import Viewer
@@ -88,7 +88,7 @@ def _ranged(measure: Mapping[str, float | None] | None, kind: str, me: Viewer) -
     else:
         said = me.number(value, kind)
         ends = "" if low is None or high is None else me.interval(low, high, kind)
-    return h('{v} <span class="d-note">({e})</span>', v=said, e=ends) if ends else h("{v}", v=said)
+    return figure(said, ends)
 
 
 def _tuning(shown: View, me: Viewer) -> Html:
@@ -151,7 +151,7 @@ def _near(shown: View, me: Viewer) -> Html:
     """For the same photos the images that each tokenizer holds to be most alike."""
     parts = [
         h("<h3>{n}</h3>{rows}", n=short_tokenizer(q["tokenizer"], me),
-          rows=join(_neighbours(one) for one in q["pictures"]["neighbours"]))
+          rows=join(_neighbours(one, me) for one in q["pictures"]["neighbours"]))
         for q in shown.found
     ]  # fmt: skip
     body = h('<div class="d-two" id="tokens-near">{p}</div>', p=join(
@@ -159,8 +159,9 @@ def _near(shown: View, me: Viewer) -> Html:
     return join([card_head(me.text("tokens.near"), me.text("tokens.near.caption"), me), body])
 
 
-def _neighbours(one: Mapping[str, Any]) -> Html:
-    pictures = [(one["photo"], one["label"]), *zip(one["near"], one["labels"], strict=True)]
+def _neighbours(one: Mapping[str, Any], me: Viewer) -> Html:
+    found = [(one["photo"], one["label"]), *zip(one["near"], one["labels"], strict=True)]
+    pictures = [(p, label or me.text("new.unlabelled")) for p, label in found]
     figures = [
         h(
             '<figure>{p}<figcaption class="d-note">{c}</figcaption></figure>',

@@ -1,6 +1,7 @@
 """What is shown of token quality: the datasets, and what is known of the tokenizers asked for."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,8 @@ from dashboard.advice import advice_text
 from dashboard.html import Html, page_head, rich
 from dashboard.text import Viewer
 from digpt.errors import UserError
+from digpt.tokenizers.names import parse
+from jobs.governance import Facts
 
 if TYPE_CHECKING:
     from digpt.tokenizers.code_curve import CodeCurve
@@ -28,21 +31,36 @@ class View:
     names: tuple[str, ...]
     found: Sequence[Mapping[str, Any]]  # as `check_tokens` gives them
     deep: "DeepView | None"
-    price: "EstimateView | None"  # of a deep check; None where these tokenizers cannot have one
+    licences: Mapping[str, Facts]  # of the named tokenizers and of the base of the curve
     curve: "CodeCurve | None"  # over numbers of codes
 
 
 def view(
     service: "PilotService", dataset: str = "", names: Sequence[str] = (), base: str = FIRST[0]
 ) -> View:
-    """What is known already; nothing is measured here."""
-    datasets = tuple(d for d in service.datasets() if d.task == "classification")
-    added = [d for d in datasets if not d.builtin]
-    chosen = ([d for d in datasets if d.name == dataset] or added[-1:] or list(datasets))[0].name
+    """What is known already; nothing is measured or priced here."""
+    datasets, chosen = choices(service, dataset)
     wanted = tuple(names) or FIRST
     found, deep = service.known_tokens(chosen, wanted), _deep(service, chosen)
-    price = _price(service, chosen, wanted)
-    return View(datasets, chosen, wanted, found, deep, price, _curve(service, chosen, base))
+    curve = _curve(service, chosen, base)
+    licences = _licences(service, [*wanted, *([base] if base else [])])
+    return View(datasets, chosen, wanted, found, deep, licences, curve)
+
+
+def choices(service: "PilotService", dataset: str = "") -> tuple[tuple["DatasetView", ...], str]:
+    """The datasets that tokens can be checked on; the named one, or the newest that was added."""
+    datasets = tuple(d for d in service.datasets() if d.task == "classification")
+    added = [d for d in datasets if not d.builtin]
+    chosen = ([d for d in datasets if d.name == dataset] or added[-1:] or list(datasets))[0]
+    return datasets, chosen.name
+
+
+def _licences(service: "PilotService", names: Sequence[str]) -> dict[str, Facts]:
+    found = {}
+    for name in names:
+        with suppress(UserError):  # a wrong name: said where it is used
+            found[parse(name).canonical] = service.licence_facts(name)
+    return found
 
 
 def _curve(service: "PilotService", dataset: str, base: str) -> "CodeCurve | None":
@@ -59,11 +77,9 @@ def _deep(service: "PilotService", dataset: str) -> "DeepView | None":
         return None
 
 
-def _price(service: "PilotService", dataset: str, names: Sequence[str]) -> "EstimateView | None":
-    try:
-        return service.estimate(service.deep_spec(dataset, names))
-    except UserError:  # weights that are not here, a split without labels: said when it is started
-        return None
+def price(service: "PilotService", dataset: str, names: Sequence[str]) -> "EstimateView":
+    """Of a deep check; a UserError says why these tokenizers cannot have one here."""
+    return service.estimate(service.deep_spec(dataset, tuple(names) or FIRST))
 
 
 def named(text: str) -> list[str]:

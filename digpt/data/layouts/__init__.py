@@ -12,6 +12,7 @@ from digpt.data.layouts.tables import read_table
 from digpt.data.layouts.voc import voc, voc_paths
 from digpt.data.layouts.yolo import yolo, yolo_path
 from digpt.data.problems import problem
+from digpt.data.remarks import remark
 from digpt.data.sources import Source
 
 
@@ -55,7 +56,11 @@ def _of_chosen(source: Source, chosen: str) -> Layout:
     table = read_table(source, chosen)
     if is_manifest(table):
         return manifest(source, [table])
-    return Layout("table", [], table.problems or [problem("table-columns", chosen)])
+    return Layout(
+        [remark("as-table", files=(chosen,), source=source.kind)],
+        [],
+        table.problems or [problem("table-columns", chosen)],
+    )
 
 
 __all__ = ["Item", "Layout", "find_layout", "is_table"]

@@ -9,6 +9,7 @@ from digpt.data.images import BadImage
 from digpt.data.layouts.items import Item, Layout, Places, composed, split_in, split_of_folders
 from digpt.data.problems import problem
 from digpt.data.reasons import because, reason
+from digpt.data.remarks import remark
 from digpt.data.shapes import Rle, Shape, rle_pixels
 from digpt.data.sources import Source
 
@@ -23,7 +24,7 @@ def coco_paths(source: Source) -> list[str]:
 
 def coco(source: Source, paths: list[str]) -> Layout:
     """The pictures of all files with their objects; a file's name or folder tells the split."""
-    layout = Layout(f"COCO {' and '.join(paths)} ({source.kind})", [], [])
+    layout = Layout([remark("as-coco", files=tuple(paths), source=source.kind)], [], [])
     places, known = Places(source), {}
     for path in paths:
         content = _content(source, path, layout)

@@ -14,6 +14,7 @@ from digpt.data.layouts.items import (
     is_table,
 )
 from digpt.data.problems import Problem, problem
+from digpt.data.remarks import remark
 from digpt.data.sources import Source
 
 
@@ -27,7 +28,7 @@ def class_folders(source: Source) -> Layout:
         return _plain(source, images)
     has_splits = any(top.lower() in SPLIT_NAMES for top in tops)
     layout = Layout(
-        format=f"class folders{' in split folders' if has_splits else ''} ({source.kind})",
+        formats=[remark(f"as-{'split-' if has_splits else ''}classes", source=source.kind)],
         items=[],
         problems=list(_empty_classes(source, prefix, images, has_splits)),
     )
@@ -41,7 +42,7 @@ def class_folders(source: Source) -> Layout:
 def _plain(source: Source, images: list[str]) -> Layout:
     """A folder of pictures and nothing else: a pool to pretrain on, or to label."""
     return Layout(
-        format=f"plain folder without classes ({source.kind})",
+        formats=[remark("as-pool", source=source.kind)],
         items=[Item(path, None, "pool") for path in images],
         problems=[problem("no-classes", folder_of(images[0]), count=len(images))],
     )

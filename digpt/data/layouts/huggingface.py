@@ -22,6 +22,7 @@ from digpt.data.layouts.items import (
 from digpt.data.layouts.manifest import MEANING
 from digpt.data.problems import Problem, problem
 from digpt.data.reasons import because, reason
+from digpt.data.remarks import remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import FolderSource, Source
 from digpt.data.sources.base import SourceImages
@@ -106,7 +107,7 @@ def arrow_paths(source: Source) -> list[str]:
 def huggingface(source: Source, paths: list[str]) -> Layout:
     """The rows of all files; splits from folder or file names, classes from the stated features."""
     rows = ArrowSource(source)
-    layout = Layout(f"Hugging Face dataset ({source.kind})", [], [], source=rows)
+    layout = Layout([remark("as-huggingface", source=source.kind)], [], [], source=rows)
     for path in paths:
         try:
             _read_file(source, path, rows, layout)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from digpt.data.problems import Problem
+from digpt.data.remarks import Remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import TABLES, Source
 
@@ -41,9 +42,9 @@ class Item:
 
 @dataclass(slots=True)
 class Layout:
-    """What was found: the format in words, the items, and what was wrong with them."""
+    """What was found: how the source is laid out, the items, and what was wrong with them."""
 
-    format: str
+    formats: list[Remark]
     items: list[Item]
     problems: list[Problem]
     mask_classes: tuple[str, ...] = ()  # names of the values 1, 2 ... of the mask files

@@ -18,6 +18,7 @@ from digpt.data.layouts.items import (
 )
 from digpt.data.layouts.tables import Table
 from digpt.data.problems import Problem, problem
+from digpt.data.remarks import remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
 
@@ -59,8 +60,8 @@ def manifest(source: Source, read: list[Table]) -> Layout:
     Other columns: split, group, corners of boxes, captions (names that begin with "caption"), the
     rest attributes.
     """
-    names = " and ".join(table.path for table in read)
-    layout = Layout(f"table {names} ({source.kind})", [], [])
+    facts = {"files": tuple(table.path for table in read), "source": source.kind}
+    layout = Layout([remark("as-table", **facts)], [], [])
     places = Places(source)
     for table in read:
         unclear = _repeated_columns(table)
@@ -71,7 +72,7 @@ def manifest(source: Source, read: list[Table]) -> Layout:
             if problem:
                 layout.problems.append(problem)
     if any(item.shapes is not None for item in layout.items):
-        layout.format = f"table of boxes {names} ({source.kind})"
+        layout.formats = [remark("as-box-table", **facts)]
     layout.problems += _not_listed(layout, places, read)
     return layout
 
@@ -95,7 +96,7 @@ def add_details(layout: Layout, table: Table) -> None:
             listed.add(path)
             _describe(by_path[path], cells)
     layout.problems += table.problems
-    layout.format += f" with details from {table.path}"
+    layout.formats.append(remark("with-details", file=table.path))
     left = len(by_path) - len(listed)
     if left:
         layout.problems.append(problem("details-left", table.path, count=left, total=len(by_path)))

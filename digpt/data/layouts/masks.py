@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from digpt.data.layouts.items import SPLIT_NAMES, Item, Layout, composed, is_image
 from digpt.data.problems import problem
+from digpt.data.remarks import remark
 from digpt.data.sources import Source
 
 MASK_FOLDERS = frozenset(
@@ -38,7 +39,7 @@ def mask_pairs(source: Source) -> Layout | None:
     if not used or len(used) < len(found) / 2:
         return None
     _forget_shared_label(items)
-    layout = Layout(f"images with masks ({source.kind})", items, [])
+    layout = Layout([remark("as-masks", source=source.kind)], items, [])
     layout.mask_classes = mask_names(source)
     for path in sorted(set(found) - used):
         layout.problems.append(problem("mask-no-picture", path))

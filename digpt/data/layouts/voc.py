@@ -14,6 +14,7 @@ from digpt.data.layouts.items import (
 )
 from digpt.data.problems import problem
 from digpt.data.reasons import because, reason
+from digpt.data.remarks import remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
 
@@ -28,7 +29,7 @@ def voc_paths(source: Source) -> list[str]:
 
 def voc(source: Source, paths: list[str]) -> Layout:
     """The pictures that the XML files name, with their objects; splits from ImageSets/Main."""
-    layout = Layout(f"Pascal VOC, {len(paths)} XML files ({source.kind})", [], [])
+    layout = Layout([remark("as-voc", count=len(paths), source=source.kind)], [], [])
     places, splits = Places(source), _listed_splits(source)
     known: set[str] = set()
     for path in paths:

@@ -15,6 +15,7 @@ from digpt.data.layouts.items import (
 )
 from digpt.data.problems import Problem, problem
 from digpt.data.reasons import because, reason
+from digpt.data.remarks import Remark, remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
 
@@ -36,7 +37,7 @@ def yolo_path(source: Source) -> str | None:
 def yolo(source: Source, path: str) -> Layout:
     """The pictures with their objects; splits from the YAML file, else from folder names."""
     content = _yaml(source, path) if path else {}
-    layout = Layout(f"YOLO {path or 'without YAML'} ({source.kind})", [], [])
+    layout = Layout([_format(source, path)], [], [])
     if not isinstance(content, dict):
         layout.problems.append(problem("yaml-unreadable", path))
         return layout
@@ -58,6 +59,12 @@ def yolo(source: Source, path: str) -> Layout:
         layout.items.append(item)
     layout.problems += _unmatched(source, used, bare)
     return layout
+
+
+def _format(source: Source, path: str) -> Remark:
+    if path:
+        return remark("as-yolo", file=path, source=source.kind)
+    return remark("as-bare-yolo", source=source.kind)
 
 
 def _yaml(source: Source, path: str) -> Any:

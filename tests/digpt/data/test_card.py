@@ -25,6 +25,10 @@ def dataset(train: tuple[int, int], test: tuple[int, int]) -> ImageDataset:
     )  # fmt: skip
 
 
+def warned(data: ImageDataset) -> str:
+    return " ".join(one["words"] for one in card(data)["warnings"])
+
+
 def test_counts_are_by_split_and_class():
     assert card(dataset((30, 20), (25, 20)))["counts"] == {
         "train": {"ok": 30, "bad": 20},
@@ -45,11 +49,11 @@ def test_columns_are_summarised():
 
 
 def test_uneven_few_and_absent_classes_are_warned_of():
-    text = " ".join(card(dataset((100, 5), (3, 40)))["warnings"])
+    text = warned(dataset((100, 5), (3, 40)))
     assert "largest has 100 images, the smallest 5" in text
     assert "Fewer than 20 test images of: ok" in text
     assert "no val image at all" in text
-    assert "No train image of: bad" in " ".join(card(dataset((10, 0), (30, 30)))["warnings"])
+    assert "No train image of: bad" in warned(dataset((10, 0), (30, 30)))
 
 
 def test_a_sound_dataset_has_no_warnings():

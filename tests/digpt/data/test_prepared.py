@@ -9,6 +9,7 @@ import pytest
 from digpt.data import builtin, load_prepared, open_dataset, prepare, store_dataset
 from digpt.data.dataset import ImageDataset
 from digpt.data.images import ArrayImages
+from digpt.data.remarks import Remark
 from digpt.errors import Cancelled, UserError
 from digpt.reporter import Quiet
 
@@ -25,7 +26,8 @@ def small(**changes: object) -> ImageDataset:
                   "cap/日本": np.array(list("vwxyz"))},
         caption_names_class={"caption": 0.25, "cap/日本": 1.0},
         attributes={"temp/°C": np.array([1.5, np.nan, 2, 3, 4]), "who": np.array(list("abcde"))},
-        good_classes=("ok",), image_size=(12, 12), source="made", licence="MIT", notes=("n",),
+        good_classes=("ok",), image_size=(12, 12), source="made", licence="MIT",
+        notes=(Remark("n"),),
     )  # fmt: skip
     return ImageDataset(**(values | changes))  # pyright: ignore[reportArgumentType]
 
