@@ -1,6 +1,7 @@
 """What an import found and a card tells, in the reader's language: digpt says it in English."""
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,16 @@ if TYPE_CHECKING:
     from digpt.data.problems import Problem
     from digpt.data.remarks import Remark
 
+# as importers write it: labels.csv, row 14
+_PLACE = re.compile(
+    r"(?P<file>.+), (?P<part>row|line|image|annotation|category|object) (?P<number>\d+)"
+)
+
 
 @cache
 def translations(language: str) -> Mapping[str, Any]:
     """`kinds`: what and fix by a problem's code; `reasons` and `remarks`: words by their codes;
-    `sources`: what is read from."""
+    `sources`: what is read from; `places`: a place in a file."""
     return json.loads((LOCALES / f"problems.{language}.json").read_text("utf-8"))
 
 
@@ -28,6 +34,15 @@ def problem_words(found: "Problem", me: Viewer) -> tuple[str, str]:
     what, fix = translations(me.language)["kinds"][found.code]
     facts = {name: _fact(value, me.language) for name, value in found.facts.items()}
     return what.format(**facts), fix.format(**facts)
+
+
+def place_words(file: str, me: Viewer) -> str:
+    """A file, and the place in it where one is named."""
+    named = _PLACE.fullmatch(file)
+    if me.language == "en" or named is None:
+        return file
+    words = translations(me.language)["places"][named["part"]]
+    return f"{named['file']}{words.format(number=named['number'])}"
 
 
 def remark_words(found: "Remark", me: Viewer) -> str:

@@ -23,7 +23,7 @@ from dashboard.cli.progress import TerminalReporter
 from dashboard.datacard import as_json as as_json_card
 from dashboard.datacard import as_markdown
 from dashboard.findings import finding_text, fix_text, health_text, remark_text
-from dashboard.problems import format_words, problem_words
+from dashboard.problems import format_words, place_words, problem_words
 from dashboard.text import Viewer
 from digpt.errors import UserError
 
@@ -132,7 +132,7 @@ def _show(problems: "Sequence[Problem]", me: Viewer) -> None:
     for one in problems:
         what, fix = problem_words(one, me)
         severity = Text(me.text(f"severity.{one.severity}"), style=COLOURS[one.severity])
-        shown.add_row(severity, Text(one.file), Text(what), Text(fix))
+        shown.add_row(severity, Text(place_words(one.file, me)), Text(what), Text(fix))
     screen = Console(stderr=True)
     if not screen.is_terminal:
         screen.width = UNFOLDED

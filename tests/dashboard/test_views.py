@@ -21,6 +21,7 @@ from dashboard.pages.data.health import health_list
 from dashboard.pages.data.versions import difference_box, version_table
 from dashboard.pages.data.view import sentence as data_words
 from dashboard.pages.data_in import name_for, problems
+from dashboard.pages.data_in.problems import problem_rows
 from dashboard.pages.new.draft import Draft, candidates, from_json, from_spec, to_spec, with_choice
 from dashboard.pages.new.plan import before_launch
 from dashboard.pages.new.tokenizers import tokenizer_cards
@@ -58,6 +59,7 @@ from dashboard.pages.tokens.view import CODES, price
 from dashboard.pages.tokens.view import head as tokens_head
 from dashboard.pages.tokens.view import named as named_tokenizers
 from dashboard.text import Viewer
+from digpt.data.problems import problem
 from digpt.errors import Cancelled, UserError
 from jobs.computing import Wish
 from jobs.roi.case import parse_case
@@ -251,6 +253,20 @@ class TestNew:
         assert "crack/007.png" in shown
         assert "Re-export it" in shown
         assert "ファイルが途中で切れています" in problems(found, JA, stored=False)
+
+    def test_places_and_what_a_terminal_calls_an_option_are_in_the_readers_words(self):
+        found = fakes.ImportResult(None, None, "COCO", {}, (
+            problem("row-no-class", "a.csv, row 14", path="x.png"),
+            *(replace(problem("more", "", count=129), severity="error"),),
+            problem("class-of-objects", ""),
+            problem("no-boxes", "a", format="x"),
+        ))  # fmt: skip
+        rows = problem_rows(found, JA)
+        assert rows[0][1] == "a.csv、14行目"
+        assert rows[2][3] == "枠を残すには「学習する課題」で「検出」を指定してください。"
+        assert not any("--task" in cell for me in (EN, JA) for r in problem_rows(found, me)
+                       for cell in r)  # fmt: skip
+        assert "131 errors" in problems(found, EN, stored=False)  # one line stands for 129
 
     def test_a_set_with_boxes_is_stored_to_be_looked_at_and_says_that_no_pilot_learns_it(self):
         found = fakes.ImportResult("bolts & co", 1, "COCO", {"train": {"": 9}}, (), "detection")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from dashboard.html import Data, Html, h, join, note, table, tag
 from dashboard.pages.shell import link
-from dashboard.problems import format_words, problem_words
+from dashboard.problems import format_words, place_words, problem_words
 from dashboard.text import Viewer
 
 COLUMNS = ("severity", "file", "what", "fix")
@@ -16,7 +16,7 @@ COLUMNS = ("severity", "file", "what", "fix")
 def problems(found: Any, me: Viewer, *, stored: bool) -> Html:
     """How an import went or would go, and what stands in its way."""
     total = sum(sum(c.values()) if isinstance(c, dict) else int(c) for c in found.counts.values())
-    errors = sum(p.severity == "error" for p in found.problems)
+    errors = sum(_times(p) for p in found.problems if p.severity == "error")
     key = "new.import.stored" if stored else "new.import.errors" if errors else "new.import.ready"
     tone = "go" if stored else "no" if errors else "info"
     words = me.text(
@@ -52,7 +52,7 @@ def _listed(found: Any, me: Viewer) -> Html:
         file=data.file,
         href=data.csv_link(),
         label=me.text("new.problem.csv"),
-        t=table(heads, cells),
+        t=h('<div class="d-tall" tabindex="0">{t}</div>', t=table(heads, cells)),
     )
 
 
@@ -63,9 +63,24 @@ def problem_rows(found: Any, me: Viewer) -> list[list[str]]:
     )  # what a terminal calls --skip-bad
     words = [problem_words(p, me) for p in found.problems]
     return [
-        [me.text(f"severity.{p.severity}"), p.file, what, fix.replace("--skip-bad", box)]
+        [me.text(f"severity.{p.severity}"), place_words(p.file, me), what,
+         _here(fix.replace("--skip-bad", box), me)]
         for p, (what, fix) in zip(found.problems, words, strict=True)
-    ]
+    ]  # fmt: skip
+
+
+def _times(problem: Any) -> int:
+    """How many a line stands for: beyond so many, one counts the rest."""
+    return problem.facts["count"] if problem.code == "more" else 1
+
+
+def _here(fix: str, me: Viewer) -> str:
+    """The panel's own words for what a terminal calls --task."""
+    label = me.text("new.add.quoted", words=me.text("new.add.task"))
+    for task in ("detection", "segmentation"):
+        choice = me.text("new.add.quoted", words=me.text(f"data.task.{task}"))
+        fix = fix.replace(f"--task {task}", me.text("new.add.as", label=label, choice=choice))
+    return fix.replace("--task", label)
 
 
 def _tagged(severity: str, words: str) -> Html:
