@@ -12,7 +12,7 @@ from dashboard.text import Viewer
 if TYPE_CHECKING:
     from jobs.roi.breakeven import BreakEven
     from jobs.roi.evaluate import CaseResult
-    from jobs.roi.figures import Figures, MoreLabels, Swing
+    from jobs.roi.figures import ClassLabels, Figures, MoreLabels, Swing
 
 SHOWN = 5  # sentences of a kind
 
@@ -83,7 +83,21 @@ def _labels(figures: "Figures", result: "CaseResult", me: Viewer) -> list[str]:
     if not figures.more_labels:
         return [me.text("ground.labels.none")]
     steps = [_more(step, result, me) for step in figures.more_labels]
-    return [*steps, me.text("ground.labels.all-classes")]
+    of_class = [_of_class(x, result, me) for x in figures.class_labels[:SHOWN]]
+    return [*steps, *of_class, labels_note(bool(of_class), me)]
+
+
+def labels_note(by_class: bool, me: Viewer) -> str:
+    """What a forecast of labels takes for granted: of one class, or of all alike."""
+    return me.text(f"ground.labels.{'one-class' if by_class else 'all-classes'}")
+
+
+def _of_class(x: "ClassLabels", result: "CaseResult", me: Viewer) -> str:
+    key = "ground.labels.of-class" + (".unpriced" if x.price is None else "")
+    money = {"worth": x.worth, "price": x.price, "net": x.value}
+    shown = {n: me.number(v, "money", result.currency) for n, v in money.items()}
+    now = me.number(x.labels_now, "count")
+    return me.text(key, labels=me.number(x.labels, "count"), of_class=x.name, now=now, **shown)
 
 
 def _more(step: "MoreLabels", result: "CaseResult", me: Viewer) -> str:

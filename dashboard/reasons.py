@@ -22,14 +22,22 @@ def reason_text(reason: "Reason", currency: str, me: Viewer) -> str:
     """One reason as a sentence in the reader's language."""
     facts = {name: _fact(name, value, currency, me) for name, value in reason.facts.items()}
     if "experiment" in facts:
-        key = f"experiment.{reason.facts['experiment']}"
-        facts["experiment"] = me.text(key, arm=facts["arm"], subject=facts["subject"])
+        of_class = str(reason.facts["of_class"])
+        key = experiment_key(str(reason.facts["experiment"]), of_class)
+        facts["experiment"] = me.text(
+            key, arm=facts["arm"], subject=facts["subject"], of_class=of_class
+        )
     key = f"reason.{reason.code}"
     if reason.facts.get("arm") == "" and has_text(f"{key}.nothing"):
         key = f"{key}.nothing"
     if "p" in facts and facts["p"] == facts.get("p_repeated") and has_text(f"{key}.same"):
         key = f"{key}.same"
     return me.text(key, **facts)
+
+
+def experiment_key(kind: str, of_class: str) -> str:
+    """The key of an experiment's words; labels of one class have their own."""
+    return f"experiment.{kind}" + (".class" if of_class else "")
 
 
 def _fact(name: str, value: float | str, currency: str, me: Viewer) -> str:

@@ -142,6 +142,9 @@ def evidence(found: ArmResults, case: Case, spent: float) -> list[ArmEvidence]:
             val_lead_time=None if lead_time is None else lead_time[val],
             test_lead_time=None if lead_time is None else lead_time[test],
             slices=slices,
+            labels_by_class=dict(
+                zip(data.classes, _labels_by_class(data, budget).tolist(), strict=True)
+            ),
             classes=data.classes,
             val_probabilities=_flat(val_cells[protocol, budget]),
             test_probabilities=_flat(test_cells[protocol, budget]),

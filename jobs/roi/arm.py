@@ -254,6 +254,7 @@ def figures_of(m: Measured, gain: Increment, base: Measured | None) -> Figures:
         evppi=_evppi(m),
         label_curve=None,  # see `learning.forecast`
         more_labels=(),
+        class_labels=(),
         threshold_curves=threshold_curves(m.world.setting, m.evidence, m.behaviour.cuts),
         slices=slice_costs(m.world.setting, m.evidence, m.behaviour.cuts),
         npv_draws=m.npv_draws,

@@ -46,8 +46,8 @@ REASONS: dict[str, tuple[str, ...]] = {
     "best-go-arm": ("arm", "npv_mean"),
     "all-no-go": ("arms",),
     # experiment: one of EXPERIMENTS; subject: what it is about, as there
-    "collect-experiment": ("experiment", "arm", "subject", "value", "price", "net"),
-    "collect-unpriced": ("experiment", "arm", "subject", "value"),
+    "collect-experiment": ("experiment", "arm", "subject", "of_class", "value", "price", "net"),
+    "collect-unpriced": ("experiment", "arm", "subject", "of_class", "value"),
     "no-experiment": ("evpi",),
     "more-data-cannot-pay": ("evpi", "best_value", "best_price"),
     "decided-by-mean": ("arm", "npv_mean"),  # arm "" = do nothing
@@ -56,7 +56,7 @@ REASONS: dict[str, tuple[str, ...]] = {
 
 EXPERIMENTS = (
     "test-rates",  # know an arm's rates better; no subject
-    "more-labels",  # buy labels for an arm; subject: how many
+    "more-labels",  # buy labels for an arm, of one class or of all; subject: how many
     "study",  # find an input of the case out; subject: its name
 )
 
@@ -171,6 +171,7 @@ class Experiment:
     value: float  # before its price
     price: float | None
     subject: float | str = ""  # as in EXPERIMENTS
+    of_class: str = ""  # whose labels; "" for all classes alike, or where it is not about labels
 
     @property
     def net(self) -> float | None:
@@ -184,6 +185,7 @@ class Experiment:
             "experiment": self.kind,
             "arm": self.arm,
             "subject": self.subject,
+            "of_class": self.of_class,
             "value": self.value,
         }
 

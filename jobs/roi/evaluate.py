@@ -1,7 +1,7 @@
 """A case and the arms' scores in, figures and verdicts out: the whole of ROI.md for one pilot."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from jobs.roi.case import amount
 from jobs.roi.decision import ArmFigures, Experiment, Gate, Reason, RepeatedChoice
 from jobs.roi.evidence import ArmEvidence, unusable
 from jobs.roi.figures import Figures, MoreLabels
-from jobs.roi.learning import forecast
+from jobs.roi.learning import with_forecast
 from jobs.roi.ranges import Range
 from jobs.roi.schema import Case
 
@@ -84,8 +84,7 @@ def evaluate_case(
         gain = decision.increment(figures[name], base)
         verdict, reasons = decision.arm_verdict(name, figures[name], gate, baseline, gain)
         shown = figures_of(measured[name], gain, measured[baseline] if baseline else None)
-        curve, steps = forecast(measured[name])
-        shown = replace(shown, label_curve=curve, more_labels=steps)
+        shown = with_forecast(shown, measured[name])
         missed = minimum_missed(case, name, shown)
         results[name] = _result(evidence, verdict, [*reasons, *missed], shown)
     return _project(world, results, measured, against_all, baseline)
@@ -182,7 +181,13 @@ def _experiments(
         for name, result in results.items()
         if (best := _best_labels(result.figures)) is not None
     ]
-    return [*studies, *tests, *more]
+    of_one_class = [
+        Experiment("more-labels", name, best.worth, best.price, float(best.labels), best.name)
+        for name, result in results.items()
+        if result.figures
+        for best in result.figures.class_labels[:1]
+    ]
+    return [*studies, *tests, *more, *of_one_class]
 
 
 def _best_labels(figures: Figures | None) -> MoreLabels | None:

@@ -53,6 +53,7 @@ class ArmEvidence:
     val_lead_time: np.ndarray | None = None  # (n_val,) from the image to the failure
     test_lead_time: np.ndarray | None = None  # (n,)
     slices: Mapping[str, np.ndarray] = field(default_factory=dict)  # attribute -> (n,) test items
+    labels_by_class: Mapping[str, int] = field(default_factory=dict)  # of `labels_used`
     classes: tuple[str, ...] = ()  # columns of the probabilities; needed for a cost matrix
     val_probabilities: Sequence[np.ndarray] = ()  # S arrays (n_val, K)
     test_probabilities: Sequence[np.ndarray] = ()  # S arrays (n, K)

@@ -74,6 +74,18 @@ class MoreLabels:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassLabels:
+    """What n more labels of one class alone are forecast to do, if its errors hang on them only."""
+
+    name: str
+    labels: int  # n
+    labels_now: int  # of this class
+    price: float | None  # of the n labels; None: no price per label is known
+    worth: float  # before the price
+    value: float  # as in `MoreLabels`
+
+
+@dataclass(frozen=True, slots=True)
 class LabelCurve:
     """The learning curve behind `MoreLabels`: k(n) = a + b n^-c through the measured budgets."""
 
@@ -155,6 +167,7 @@ class Figures:
     evppi: dict[str, float]  # by uncertain input, each rate, and "model.rates": this arm or nothing
     label_curve: LabelCurve | None  # None: fewer than 4 label budgets
     more_labels: tuple[MoreLabels, ...]  # none without a curve
+    class_labels: tuple[ClassLabels, ...]  # best value first; none where it cannot be told
     threshold_curves: tuple[ThresholdCurve, ...]
     slices: tuple[SliceCost, ...]  # costliest first
     npv_draws: np.ndarray  # (N,)

@@ -1,23 +1,28 @@
 """What more labels would do for an arm, from its own learning curve (ROI.md §3.8)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from jobs.roi import cashflow
 from jobs.roi.arm import Measured, economics_of, measure
+from jobs.roi.class_labels import worth_by_class
 from jobs.roi.evidence import ArmEvidence
-from jobs.roi.figures import LabelCurve, MoreLabels
+from jobs.roi.figures import Figures, LabelCurve, MoreLabels
 from jobs.roi.labels import MIN_BUDGETS, PowerLaw, fit_power_law, value_of_labels
 
 STEPS = (0.25, 0.5, 1.0, 2.0, 3.0, 7.0)  # more labels, as multiples of those of now
 
 
-def forecast(m: Measured) -> tuple[LabelCurve | None, tuple[MoreLabels, ...]]:
-    """The curve through the arm's label budgets and what it promises; None below 4 budgets."""
+def with_forecast(figures: Figures, m: Measured) -> Figures:
+    """An arm's figures with the curve through its label budgets and what that promises.
+
+    Below 4 budgets there is no forecast, and they stay as they are.
+    """
     rungs = _rungs(m.evidence)
     if len(rungs) < MIN_BUDGETS:
-        return None, ()
+        return figures
     measured = [m if r is m.evidence else measure(m.world, r) for r in rungs]
     counts = np.array([float(r.labels_used) for r in rungs])
     costs = np.array([_cost(x.likely) for x in measured], dtype=float)
@@ -36,7 +41,12 @@ def forecast(m: Measured) -> tuple[LabelCurve | None, tuple[MoreLabels, ...]]:
         c=float(law.c),
         labels_now=float(m.evidence.labels_used),
     )
-    return curve, tuple(_step(m, laws, n) for n in _numbers(m.evidence.labels_used))
+    return replace(
+        figures,
+        label_curve=curve,
+        more_labels=tuple(_step(m, laws, n) for n in _numbers(m.evidence.labels_used)),
+        class_labels=worth_by_class(measured, m),
+    )
 
 
 def _rungs(evidence: ArmEvidence) -> list[ArmEvidence]:

@@ -40,16 +40,20 @@ def slice_costs(
     """Every part of every attribute with enough items, the costliest first."""
     if not evidence.slices:
         return ()
-    if setting.matrix is None:
-        seen = _by_threshold(setting, evidence, cuts)
-    else:
-        seen = _by_matrix(setting.matrix, evidence)
+    seen = item_outcomes(setting, evidence, cuts)
     found = [
         part
         for attribute, (names, codes) in _coded(Same(evidence.slices)).items()
         for part in _parts(seen, attribute, names, codes[seen.rows])
     ]
     return tuple(sorted(found, key=lambda x: (x.cost_per_item is None, -(x.cost_per_item or 0.0))))
+
+
+def item_outcomes(setting: Setting, evidence: ArmEvidence, cuts: Sequence[Cut]) -> ItemOutcomes:
+    """What an arm's decisions do to each test item."""
+    if setting.matrix is None:
+        return _by_threshold(setting, evidence, cuts)
+    return _by_matrix(setting.matrix, evidence)
 
 
 @lru_cache(maxsize=64)  # arms

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dashboard.grounds import labels_note
 from dashboard.html import NOTHING, Html, card_head, h, join, table
 from dashboard.names import arm_name_of, input_name
 from dashboard.pages.roi.form import FIELDS
 from dashboard.pages.roi.view import View
+from dashboard.reasons import experiment_key
 from dashboard.text import Viewer
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ class Step:
     how: Html  # what to do, or a link that does it
     worth: float  # at most, in the case's currency
     price: float | None
+    of_class: str | None = None  # of training labels: whose they are, "" for all classes alike
 
     @property
     def order(self) -> tuple[bool, float]:
@@ -69,16 +72,21 @@ def following_card(shown: View, seeds_price: float | None, me: Viewer) -> Html:
         ]
         for s in found
     ]
-    return join([head, h("<div>{t}</div>", t=table(heads, rows, numeric=(1, 2)))])
+    labels = [s.of_class for s in found if s.of_class is not None]
+    about = h('<p class="d-note" id="roi-next-labels">{w}</p>', w=labels_note(any(labels), me))
+    rest = about if labels else NOTHING
+    return join([head, h("<div>{t}</div>", t=table(heads, rows, numeric=(1, 2))), rest])
 
 
 def _step(x: Experiment, shown: View, me: Viewer) -> Step:
     about = x.subject
     subject = input_name(about, me) if isinstance(about, str) else me.number(about, "count")
     arm = arm_name_of(x.arm, me) if x.arm else ""
-    words = me.text(f"experiment.{x.kind}", arm=arm, subject=subject)
+    key = experiment_key(x.kind, x.of_class)
+    words = me.text(key, arm=arm, subject=subject, of_class=x.of_class)
     how = _field_of(x, me) if x.kind == "study" else _labelling(x, shown, me)
-    return Step(words[:1].upper() + words[1:], how, x.value, x.price)
+    of_class = x.of_class if x.kind == "more-labels" else None
+    return Step(words[:1].upper() + words[1:], how, x.value, x.price, of_class)
 
 
 def _field_of(x: Experiment, me: Viewer) -> Html:
@@ -94,8 +102,12 @@ def _labelling(x: Experiment, shown: View, me: Viewer) -> Html:
     if data is None:
         return h("{w}", w=me.text(f"roi.next.{x.kind}"))
     split = "test" if x.kind == "test-rates" else "train"
-    there = sum(n for name, n in data.counts.get(split, {}).items() if name)
+    counts = data.counts.get(split, {})
+    there = counts.get(x.of_class, 0) if x.of_class else sum(n for c, n in counts.items() if c)
     wanted = int(x.subject) if isinstance(x.subject, float) else there
+    if x.of_class and not data.builtin:  # a random draw would hold few of them
+        words = me.text("roi.next.class", n=me.number(wanted, "count"), of_class=x.of_class)
+        return _how(words, [(_prepared(pilot, "newest"), "roi.next.seeds.how", "")], me)
     if data.builtin:
         images = round(data.images * (1 + wanted / max(there, 1)))
         words = me.text("roi.next.drawn", n=me.number(images, "count"))

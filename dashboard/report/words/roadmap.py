@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dashboard.grounds import labels_note
 from dashboard.numbers import day
 from dashboard.reasons import reason_text
 from dashboard.report.facts import Facts
@@ -34,7 +35,11 @@ def lead(facts: Facts, me: Viewer) -> str:
     if result.verdict == "GO":
         return me.text("report.roadmap.GO", cost=_money(case.next_stage_cost, facts, me),
                        budget=_money(case.stage_budget, facts, me))  # fmt: skip
-    told = [reason_text(r, result.currency, me) for r in result.reasons if r.code in _NEXT]
+    found = [r for r in result.reasons if r.code in _NEXT]
+    told = [reason_text(r, result.currency, me) for r in found]
+    labels = [r.facts["of_class"] for r in found if r.facts.get("experiment") == "more-labels"]
+    if labels:
+        told.append(labels_note(any(labels), me))
     return join([me.text(f"report.roadmap.{result.verdict}"), *told], me)
 
 

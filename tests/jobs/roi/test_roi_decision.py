@@ -138,6 +138,7 @@ def test_project_names_the_experiment_worth_most_after_its_price():
     assert verdict == COLLECT
     assert reasons[0].facts == {
         "experiment": "more-labels",
+        "of_class": "",
         "arm": "b",
         "subject": 200.0,
         "value": 50,
