@@ -28,7 +28,7 @@ from dashboard.html import (
 from dashboard.names import arm_name_of
 from dashboard.numbers import when
 from dashboard.pages.pilots import LIVE, direction, progress_words
-from dashboard.pages.shell import QUIET, link, page_html, viewer
+from dashboard.pages.shell import QUIET, link, opening, page_html, viewer
 from dashboard.text import Viewer
 from jobs.views import GainView, PilotCard
 
@@ -274,7 +274,7 @@ def _filters(shown: View, me: Viewer) -> list[tuple[str, str]]:
 def build(service: "PilotService", language: str, demo: gr.Blocks) -> None:
     """Make the page's components and connect them."""
     me = Viewer(language)
-    top = page_html(elem_id="overview-head")
+    top = opening("overview", me.text("overview.title"), me, "overview-head")
     with gr.Row(elem_classes="d-section"):
         page_html(h("<h2>{title}</h2>", title=me.text("overview.pilots")))
         chosen = gr.Radio(

@@ -10,7 +10,7 @@ import plotly.io as pio
 from gradio.components import Component
 from gradio.components.plot import PlotData
 
-from dashboard.html import NOTHING, Data, Html, card_head, h, join
+from dashboard.html import NOTHING, Data, Html, card_head, h, join, page_head
 from dashboard.text import Viewer
 
 # name -> address; links between pages that are about one pilot carry it along
@@ -93,6 +93,12 @@ def page_html(value: Html = NOTHING, elem_id: str = "", *, visible: bool = True)
     return gr.HTML(
         value, elem_id=elem_id or None, apply_default_css=False, padding=False, visible=visible
     )
+
+
+def opening(name: str, title: str, me: Viewer, elem_id: str = "") -> gr.HTML:
+    """The head of a page; until its facts are read it says that they are being read."""
+    waiting = h('<span class="d-waiting" role="status">{w}</span>', w=me.text("page.waiting"))
+    return page_html(page_head(me.text(f"nav.{name}"), title, waiting), elem_id)
 
 
 def busy(component: Component) -> dict[str, Any]:

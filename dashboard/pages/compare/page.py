@@ -12,7 +12,16 @@ from dashboard.pages.compare.maps import maps_card
 from dashboard.pages.compare.view import Choice, View, view
 from dashboard.pages.compare.words import foot, head, progress
 from dashboard.pages.pilots import chosen_pilots, no_pilot, progress_words
-from dashboard.pages.shell import PRIVATE, QUIET, asked_pilots, chart_card, link, page_html, viewer
+from dashboard.pages.shell import (
+    PRIVATE,
+    QUIET,
+    asked_pilots,
+    chart_card,
+    link,
+    opening,
+    page_html,
+    viewer,
+)
 from dashboard.text import Viewer
 from digpt.errors import UserError
 
@@ -29,7 +38,7 @@ _KEEP_ADDRESS = """(pilots) => {
 def build(service: "PilotService", language: str, demo: gr.Blocks) -> None:
     """Make the page's components and connect them."""
     me = Viewer(language)
-    top = page_html(elem_id="compare-head")
+    top = opening("compare", me.text("compare.title"), me, "compare-head")
     with gr.Column(visible=False) as results:
         controls = _controls(me)
         filling = page_html(elem_id="compare-filling")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from dashboard.html import NOTHING, h, note, page_head
+from dashboard.html import NOTHING, h, note
 from dashboard.pages.background import Errand
 from dashboard.pages.data.card import card
 from dashboard.pages.data.health import health_list
 from dashboard.pages.data.versions import difference_box, version_table
 from dashboard.pages.data.view import View, head, view
-from dashboard.pages.shell import PRIVATE, QUIET, page_html, viewer
+from dashboard.pages.shell import PRIVATE, QUIET, opening, page_html, viewer
 from dashboard.text import Viewer
 from digpt.errors import UserError
 
@@ -34,7 +34,7 @@ class _Page:
     def __init__(self, service: "PilotService", me: Viewer) -> None:
         self.service, self.me = service, me
         self.errand = Errand("data", "data.looking", me, again=False)
-        self.top = page_html(page_head(me.text("nav.data"), me.text("data.title"), NOTHING))
+        self.top = opening("data", me.text("data.title"), me)
         with gr.Row(elem_classes="d-controls"):
             self.dataset = gr.Dropdown([], label=me.text("data.dataset"), elem_id="data-dataset")
         with gr.Column(elem_classes="d-card"):

@@ -35,7 +35,7 @@ from dashboard.pages.roi.start_box import StartBox, YamlBox
 from dashboard.pages.roi.threshold import threshold_card
 from dashboard.pages.roi.verdict import head, verdict_card
 from dashboard.pages.roi.view import View, view, with_case
-from dashboard.pages.shell import QUIET, asked_pilot, busy, chart_card, page_html, viewer
+from dashboard.pages.shell import QUIET, asked_pilot, busy, chart_card, opening, page_html, viewer
 from dashboard.text import Viewer
 from digpt.errors import UserError
 
@@ -57,7 +57,7 @@ class _Page:
     def __init__(self, service: PilotService, language: str) -> None:
         self.service, self.language = service, language
         me = Viewer(language)
-        self.top = page_html(elem_id="roi-head")
+        self.top = opening("roi", me.text("nav.roi"), me, "roi-head")
         self.nothing = page_html(elem_id="roi-nothing")
         with gr.Row(visible=False, elem_classes="d-roi") as self.body:
             with gr.Column(scale=3, min_width=290, elem_classes="d-card d-form"):

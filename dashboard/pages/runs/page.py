@@ -11,7 +11,7 @@ from dashboard.pages.runs.log import log_lines
 from dashboard.pages.runs.loss import loss_card
 from dashboard.pages.runs.stages import stage_table
 from dashboard.pages.runs.view import View, view
-from dashboard.pages.shell import QUIET, asked_pilot, chart_card, page_html, viewer
+from dashboard.pages.shell import QUIET, asked_pilot, chart_card, opening, page_html, viewer
 from dashboard.text import Viewer
 from digpt.errors import UserError
 
@@ -26,7 +26,7 @@ def build(service: "PilotService", language: str, demo: gr.Blocks) -> None:
     """Make the page's components and connect them."""
     me = Viewer(language)
     with gr.Row(elem_classes="d-top"):
-        top = page_html(elem_id="runs-head")
+        top = opening("runs", me.text("nav.runs"), me, "runs-head")
         with gr.Row(elem_classes="d-buttons"):
             cancel = gr.Button(
                 me.text("runs.cancel"), variant="stop", elem_id="runs-cancel", visible=False

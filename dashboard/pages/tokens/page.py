@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from dashboard.html import NOTHING, Html, card_head, note, page_head
+from dashboard.html import Html, card_head, note
 from dashboard.pages.background import Errand
-from dashboard.pages.shell import PRIVATE, QUIET, page_html, viewer
+from dashboard.pages.shell import PRIVATE, QUIET, opening, page_html, viewer
 from dashboard.pages.tokens.codes import curve
 from dashboard.pages.tokens.deep import deep_card, offer
 from dashboard.pages.tokens.licences import forbidden, licences
@@ -36,7 +36,7 @@ class _Page:
         self.errand = Errand("tokens", "tokens.checking", me, again=True)
         self.deep_errand = Errand("tokens", "tokens.deep.checking", me, again=True)
         self.curve_errand = Errand("tokens", "tokens.curve.measuring", me, again=True)
-        self.top = page_html(page_head(me.text("nav.tokens"), me.text("tokens.title"), NOTHING))
+        self.top = opening("tokens", me.text("tokens.title"), me)
         with gr.Column(elem_classes="d-card"):
             self.dataset = gr.Dropdown([], label=me.text("tokens.dataset"), elem_id="tokens-data")
             self.names = gr.Textbox(
