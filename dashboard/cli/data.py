@@ -106,11 +106,15 @@ def _outcome(result: "ImportResult", me: Viewer, *, dry_run: bool) -> str:
         me.text("cli.import.count", count=sum(by_class.values()), split=split)
         for split, by_class in result.counts.items()
     ]
-    return me.text(
+    said = me.text(
         f"cli.import.{'stored' if result.dataset else 'dry' if dry_run else 'refused'}",
         name=result.dataset or "",
         version=result.version or "",
-        counts=me.text("list.separator").join(counts) or me.text("cli.import.none"),
+    )
+    return me.text(
+        "cli.import.line" if counts else "cli.import.line.empty",
+        said=said,
+        counts=me.text("list.separator").join(counts),
         format=format_words(result, me),
     )
 

@@ -255,6 +255,10 @@ _ANNOTATIONS = {
     "yaml-class-twice": _error(
         "The class {label!r} stands there more than once.", "Give every class its own name."
     ),
+    "yaml-path": _warning(
+        "What {key} names is not here: {named}.",
+        "Splits are taken from the names of folders instead; correct the path if that is wrong.",
+    ),
     "yaml-no-names": _warning(
         "No class names are given; classes are called by their numbers.",
         "Add names to the YAML file.",

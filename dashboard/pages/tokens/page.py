@@ -86,15 +86,16 @@ class _Page:
         asked = [self.dataset, self.names, self.base, self.consent]
         shown = [self.top, self.licences, self.consent, self.deep_card, self.cards, self.curve]
         named = [self.dataset, self.names]
+        newest = {**QUIET, "trigger_mode": "always_last"}  # "once" forgets what comes meanwhile
         # the list first: the rest imports torch once after a start, which takes seconds
         listed = demo.load(self.load, self.dataset, self.dataset, **QUIET)
         listed.then(self.draw, asked, shown, **QUIET).then(self.quote, named, self.price, **QUIET)
-        chosen = self.dataset.input(self.draw, asked, shown, **QUIET)
+        chosen = self.dataset.input(self.draw, asked, shown, **newest)
         chosen.then(None, self.dataset, None, js=_KEEP_ADDRESS, **PRIVATE)
         chosen.then(self.quote, named, self.price, **QUIET)
-        renamed = self.names.blur(self.draw, asked, shown, **QUIET)
+        renamed = self.names.blur(self.draw, asked, shown, **newest)
         renamed.then(self.quote, named, self.price, **QUIET)
-        self.base.blur(self.draw, asked, shown, **QUIET)
+        self.base.blur(self.draw, asked, shown, **newest)
         for button, stop, progress, work, errand in (
             (self.check, self.stop, self.progress, self.examine, self.errand),
             (self.deep, self.deep_stop, self.deep_progress, self.pretrain, self.deep_errand),

@@ -43,7 +43,7 @@ def yolo(source: Source, path: str) -> Layout:
         return layout
     layout.licence, layout.origin = _provenance(content)
     names = _names(source, path, content, layout)
-    splits = _splits(source, content)
+    splits = _splits(source, path, content, layout)
     keypoints = bool(content.get("kpt_shape"))
     files, bare = set(source.files), []
     used: set[str] = set()
@@ -111,19 +111,22 @@ def _names(source: Source, path: str, content: dict[Any, Any], layout: Layout) -
     return []
 
 
-def _splits(source: Source, content: dict[Any, Any]) -> dict[str, str]:
+def _splits(source: Source, path: str, content: dict[Any, Any], layout: Layout) -> dict[str, str]:
     """Picture -> split, where train, val and test of the YAML file name folders or lists here."""
     found: dict[str, str] = {}
     for key, split in SPLIT_NAMES.items():
         named = content.get(key)
         for text in named if isinstance(named, list) else [named]:
             if isinstance(text, str) and text.strip():
-                for picture in _pictures_of(source, text):
+                pictures = _pictures_of(source, text)
+                if not pictures:
+                    layout.problems.append(problem("yaml-path", path, key=key, named=text))
+                for picture in pictures:
                     found.setdefault(picture, split)
     return found
 
 
-def _pictures_of(source: Source, text: str) -> Iterable[str]:
+def _pictures_of(source: Source, text: str) -> list[str]:
     """The pictures below a folder (or in a list) that is named as it lay on another machine."""
     parts = [p for p in text.replace("\\", "/").split("/") if p not in ("", ".", "..")]
     if not parts:

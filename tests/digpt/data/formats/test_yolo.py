@@ -51,6 +51,18 @@ def test_roboflow_folders_and_name_lists_are_read(folder):
     assert {s: sum(c.values()) for s, c in found.counts.items()} == dict(train=5, val=5, test=5)
 
 
+def test_a_wrong_path_in_the_yaml_file_is_named_and_folders_tell_the_splits(folder):
+    yaml = YAML.replace(b"images/val", b"images/holdout") + b"test: ../elsewhere/test.txt\n"
+    found = read(folder(yolo_files(yaml)), name="x", task="detection")
+    warned = said(found, "warning")
+    assert "What val names is not here: images/holdout." in warned
+    assert "What test names is not here: ../elsewhere/test.txt." in warned
+    assert found.dataset is not None
+    kept = dict(zip(found.dataset.ids, found.dataset.split, strict=True))
+    assert {split for path, split in kept.items() if "/val/" in path} <= {"val", "test"}
+    assert "names is not here" not in said(read(folder(yolo_files()), name="x"), "warning")
+
+
 def test_polygons_become_masks_and_boxes(folder):
     labels = b"0 0.2 0.2 0.4 0.2 0.4 0.6 0.2 0.6\n"
     source = folder(yolo_files(labels=labels))
