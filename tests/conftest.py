@@ -28,9 +28,20 @@ def has_gpu() -> bool:
 
 @pytest.hookimpl(trylast=True)  # after deselection by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, with the reason, what this machine cannot run."""
+    """Skip, with the reason, what this machine cannot run; the longest files come first."""
     _skip(items, "browser", lambda: find_chromium() is not None, NO_BROWSER)
     _skip(items, "gpu", has_gpu, NO_GPU)
+    rank = {item.path: 2 for item in items}
+    for item in items:
+        rank[item.path] = min(rank[item.path], _rank(item))
+    items.sort(key=lambda item: rank[item.path])  # stable: else the order stays
+
+
+def _rank(item: pytest.Item) -> int:
+    """0 for minutes, 1 for seconds: begun last, they would leave the other workers idle."""
+    if item.get_closest_marker("ray") or item.get_closest_marker("browser"):
+        return 0
+    return 1 if item.get_closest_marker("slow") else 2
 
 
 def _skip(items: list[pytest.Item], marker: str, is_met: Callable[[], bool], reason: str) -> None:

@@ -19,7 +19,7 @@ from tests.digpt.data.test_tar_archives import tar_of
 
 pytestmark = pytest.mark.slow
 often = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 tasks = st.sampled_from(sorted(TASKS))
 SQUARE = [10, 5, 20, 5, 20, 15, 10, 15]
