@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.cells import machine
 from digpt.flops import training_flops
-from digpt.models import METHODS
+from digpt.models import METHODS, Target
 from digpt.recipe import STUDENTS, Recipe
 
 TOKEN_DIM = 256
@@ -71,14 +71,7 @@ def measure(recipe: Recipe, steps: int) -> dict[str, Any]:
     """Seconds of a step (the median) and FLOPs, per image."""
     student = recipe.student
     side = student.image_size // student.patch_size
-    model = METHODS["digpt"](
-        student,
-        token_dim=TOKEN_DIM,
-        codes=None,
-        grid_size=(side, side),
-        has_global=False,
-        recipe=recipe,
-    )
+    model = METHODS["digpt"](recipe, Target(TOKEN_DIM))
     images = torch.randn(1, 3, *[student.image_size] * 2)
     tokens = torch.randn(1, side, side, TOKEN_DIM)
     took = []

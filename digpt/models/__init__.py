@@ -1,17 +1,23 @@
 """Models: one ViT, and what pretrains it. A method is a file and a line in `METHODS`."""
 
-from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from digpt.models.digpt import DiGPT, build_digpt
 from digpt.models.igpt import IGPT, build_igpt
-from digpt.models.losses import Losses, Prediction
+from digpt.models.losses import Losses, Prediction, Target
 from digpt.models.masked import Masked, build_masked
 from digpt.models.vit import Features, ViT, build_vit, load_encoder, normalise, save_encoder
+from digpt.recipe import Recipe
 
 Method = DiGPT | IGPT | Masked
-# (student, *, token_dim, codes, grid_size, has_global, recipe, loss=None)
-Builder = Callable[..., Method]
+
+
+class Builder(Protocol):
+    """Makes a method's model of a recipe's sizes for one kind of tokens; `loss` overrules it."""
+
+    def __call__(self, recipe: Recipe, target: Target, loss: str | None = None) -> Method: ...
+
 
 METHODS: dict[str, Builder] = {
     "digpt": build_digpt,
@@ -31,6 +37,7 @@ __all__ = [
     "Masked",
     "Method",
     "Prediction",
+    "Target",
     "ViT",
     "build_vit",
     "load_encoder",

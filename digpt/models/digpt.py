@@ -28,15 +28,14 @@ from digpt.models.layers import EPS, DecoderBlock, Mask, Prefixes, initialise
 from digpt.models.losses import (
     Losses,
     Prediction,
+    Target,
     TokenLoss,
     check_global,
-    loss_name,
-    mean_loss,
-    token_loss,
+    prediction_loss,
 )
 from digpt.models.positions import sincos_2d
 from digpt.models.vit import ViT, build_vit
-from digpt.recipe import Recipe, Student, default_taps
+from digpt.recipe import Recipe, default_taps
 
 
 class Decoder(nn.Module):
@@ -254,10 +253,7 @@ class DiGPT(nn.Module):
     ) -> Tensor | None:
         if said is None:
             return None
-        per_token = self.token_loss(said.patches, target)  # (B, K - 1, s)
-        if said.global_token is None or global_token is None:
-            return mean_loss(per_token)
-        return mean_loss(per_token, self.token_loss(said.global_token, global_token))
+        return prediction_loss(self.token_loss, said, target, global_token)
 
     def _cluster_positions(self, positions: Tensor, order: Tensor) -> Tensor:
         """Rows of a position table (1 + N, ·) for the clusters `order` (B, k), (B, k, S, ·)."""
@@ -285,14 +281,10 @@ def _check_taps(taps: Sequence[int], depth: int) -> tuple[int, ...]:
 
 
 def build_digpt(
-    student: Student,
-    *,
-    token_dim: int,
-    codes: int | None,
-    grid_size: tuple[int, int],
-    has_global: bool,
     recipe: Recipe,
+    target: Target,
     loss: str | None = None,
+    *,
     with_ar: bool = True,
     with_visible: bool = True,
 ) -> DiGPT:
@@ -300,18 +292,18 @@ def build_digpt(
 
     The ablations leave out the autoregressive decoder or the one of visible tokens.
     """
+    student = recipe.student
     if student.taps and student.taps[-1] != student.depth:
         raise UserError(
             f"Taps {student.taps} end before block {student.depth}, so the blocks after would never"
             f" train. Let the last tap be {student.depth}.",
             field="taps",
         )
-    name = loss_name(loss or recipe.loss, codes, own="cosine")
     return DiGPT(
         build_vit(student),
-        token_dim=codes or token_dim,
-        token_loss=token_loss(name, codes, recipe.label_smoothing),
-        has_global=has_global and codes is None,  # a codebook has no code for a whole image
+        token_dim=target.outputs,
+        token_loss=target.loss(loss or recipe.loss, "cosine", recipe.label_smoothing),
+        has_global=target.predicts_global,
         clusters=student.clusters,
         taps=student.taps,
         decoder_dim=student.decoder_dim,

@@ -12,14 +12,13 @@ from digpt.models.layers import EPS, initialise
 from digpt.models.losses import (
     Losses,
     Prediction,
+    Target,
     TokenLoss,
     check_global,
-    loss_name,
-    mean_loss,
-    token_loss,
+    prediction_loss,
 )
 from digpt.models.vit import ViT, build_vit
-from digpt.recipe import Recipe, Student
+from digpt.recipe import Recipe
 
 
 class IGPT(nn.Module):
@@ -60,11 +59,7 @@ class IGPT(nn.Module):
             self.predict(x),  # (B, N, C): place i says what patch i is
             self.predict_global(x[:, -1]) if self.predict_global is not None else None,
         )
-        per_token = self.token_loss(said.patches, target)  # (B, N)
-        if said.global_token is None or global_token is None:
-            loss = mean_loss(per_token)
-        else:
-            loss = mean_loss(per_token, self.token_loss(said.global_token, global_token))
+        loss = prediction_loss(self.token_loss, said, target, global_token)
         return Losses(loss, ar_loss=loss, ar_prediction=said if predictions else None)
 
     def encode(self, images: Tensor) -> Tensor:
@@ -75,22 +70,13 @@ class IGPT(nn.Module):
         return self.encoder.taps(x, (self.encoder.depth,), self.mask)[0]
 
 
-def build_igpt(
-    student: Student,
-    *,
-    token_dim: int,
-    codes: int | None,
-    grid_size: tuple[int, int],
-    has_global: bool,
-    recipe: Recipe,
-    loss: str | None = None,
-) -> IGPT:
+def build_igpt(recipe: Recipe, target: Target, loss: str | None = None) -> IGPT:
     """iGPT of a recipe's sizes; squared error (as AIM), or cross-entropy for codes."""
-    name = loss_name(loss or recipe.loss, codes, own="mse")
+    student = recipe.student
     return IGPT(
         build_vit(student),
-        token_dim=codes or token_dim,
-        token_loss=token_loss(name, codes, recipe.label_smoothing),
-        has_global=has_global and codes is None,
+        token_dim=target.outputs,
+        token_loss=target.loss(loss or recipe.loss, "mse", recipe.label_smoothing),
+        has_global=target.predicts_global,
         hidden=int(student.decoder_dim * student.mlp_ratio),
     )

@@ -22,6 +22,28 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """What kind of tokens a method is to predict."""
+
+    dim: int  # C
+    codes: int | None = None  # size of the codebook; None: continuous tokens
+    has_global: bool = False  # a codebook has no code for a whole image
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that a model says of each token."""
+        return self.codes or self.dim
+
+    @property
+    def predicts_global(self) -> bool:
+        return self.has_global and self.codes is None
+
+    def loss(self, asked: str, own: str, label_smoothing: float) -> TokenLoss:
+        """The loss that is asked for, or the method's own."""
+        return token_loss(loss_name(asked, self.codes, own), self.codes, label_smoothing)
+
+
+@dataclass(frozen=True, slots=True)
 class Losses:
     """Losses of one batch; what a method does not have is None. `loss` is what is minimised."""
 
@@ -86,6 +108,16 @@ def mean_loss(per_token: Tensor, per_global: Tensor | None = None) -> Tensor:
     if per_global is not None:
         per_token = torch.cat([per_token, per_global[:, None]], dim=1)
     return per_token.mean()
+
+
+def prediction_loss(
+    of: TokenLoss, said: Prediction, target: Tensor, global_token: Tensor | None
+) -> Tensor:
+    """Mean loss of predicted tokens (B, ..., C), the global one (B, C) counting as one more."""
+    per_token = of(said.patches, target)
+    if said.global_token is None or global_token is None:
+        return mean_loss(per_token)
+    return mean_loss(per_token, of(said.global_token, global_token))
 
 
 def check_global(global_token: Tensor | None, has_global: bool) -> None:

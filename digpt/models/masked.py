@@ -12,15 +12,14 @@ from digpt.models.layers import EPS, Block, initialise
 from digpt.models.losses import (
     Losses,
     Prediction,
+    Target,
     TokenLoss,
     check_global,
-    loss_name,
-    mean_loss,
-    token_loss,
+    prediction_loss,
 )
 from digpt.models.positions import sincos_2d
 from digpt.models.vit import ViT, build_vit, layer_norm
-from digpt.recipe import Recipe, Student
+from digpt.recipe import Recipe
 
 
 class Masked(nn.Module):
@@ -85,11 +84,7 @@ class Masked(nn.Module):
             self.predict(x[:, 1 + self.visible :]),  # (B, N - n, C)
             self.predict_global(x[:, 0]) if self.predict_global is not None else None,
         )
-        per_token = self.token_loss(said.patches, target)  # (B, N - n)
-        if said.global_token is None or global_token is None:
-            loss = mean_loss(per_token)
-        else:
-            loss = mean_loss(per_token, self.token_loss(said.global_token, global_token))
+        loss = prediction_loss(self.token_loss, said, target, global_token)
         return Losses(loss, masked_prediction=said if predictions else None)
 
     def encode(self, images: Tensor, shown: Tensor) -> Tensor:
@@ -110,23 +105,14 @@ class Masked(nn.Module):
         return self.norm(x)
 
 
-def build_masked(
-    student: Student,
-    *,
-    token_dim: int,
-    codes: int | None,
-    grid_size: tuple[int, int],
-    has_global: bool,
-    recipe: Recipe,
-    loss: str | None = None,
-) -> Masked:
+def build_masked(recipe: Recipe, target: Target, loss: str | None = None) -> Masked:
     """Masked prediction of a recipe's sizes; squared error, or cross-entropy for codes."""
-    name = loss_name(loss or recipe.loss, codes, own="mse")
+    student = recipe.student
     return Masked(
         build_vit(student),
-        token_dim=codes or token_dim,
-        token_loss=token_loss(name, codes, recipe.label_smoothing),
-        has_global=has_global and codes is None,
+        token_dim=target.outputs,
+        token_loss=target.loss(loss or recipe.loss, "mse", recipe.label_smoothing),
+        has_global=target.predicts_global,
         mask_share=recipe.mask_share,
         decoder_dim=student.decoder_dim,
         decoder_depth=student.decoder_depth,

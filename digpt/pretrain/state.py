@@ -14,7 +14,7 @@ from torch import Tensor
 
 from digpt.checkpoint import Checkpoint
 from digpt.errors import UserError, pick
-from digpt.models import METHODS, Method, ViT
+from digpt.models import METHODS, Method, Target, ViT
 from digpt.models.average import Average
 from digpt.models.layers import initialise
 from digpt.pretrain.acceleration import checkpoint_blocks
@@ -60,13 +60,7 @@ def start(
 ) -> Run:
     """A model with weights from the seed, its encoder's from `init` where given; its optimizer."""
     model = pick(METHODS, method, "method")(
-        recipe.student,
-        token_dim=tokens.dim,
-        codes=tokens.codes,
-        grid_size=tokens.grid_size,
-        has_global=tokens.has_global,
-        recipe=recipe,
-        loss=loss,
+        recipe, Target(tokens.dim, tokens.codes, tokens.has_global), loss
     )
     initialise(model, torch.Generator().manual_seed(mixed(seed, WEIGHTS)))
     if init is not None:

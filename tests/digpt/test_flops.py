@@ -7,7 +7,7 @@ import torch
 
 from digpt.flops import training_flops
 from digpt.meter import count_flops
-from digpt.models import METHODS
+from digpt.models import METHODS, Target
 from digpt.recipe import STUDENTS, Recipe, Student
 
 SIZES = {
@@ -27,9 +27,7 @@ def test_worked_out_flops_are_those_that_torch_counts(
     sizes = replace(SIZES[student], decoder_depth=2, decoder_heads=2)
     recipe = Recipe(student=sizes, mask_share=0.6, target_share=target_share)
     side = sizes.image_size // sizes.patch_size
-    model = METHODS[method](
-        sizes, token_dim=20, codes=None, grid_size=(side, side), has_global=True, recipe=recipe
-    )
+    model = METHODS[method](recipe, Target(20, has_global=True))
     images, tokens = torch.randn(2, 3, *[sizes.image_size] * 2), torch.randn(2, side, side, 20)
     generator = torch.Generator().manual_seed(0)
 
@@ -46,9 +44,7 @@ def test_flops_of_a_window_are_those_that_torch_counts(window: int) -> None:
         SIZES["by groups"], image_size=84, clusters=(3, 3), decoder_depth=2, decoder_heads=2
     )
     recipe = Recipe(student=sizes, window=window)
-    model = METHODS["digpt"](
-        sizes, token_dim=20, codes=None, grid_size=(21, 21), has_global=True, recipe=recipe
-    )
+    model = METHODS["digpt"](recipe, Target(20, has_global=True))
     images, tokens = torch.randn(2, 3, 84, 84), torch.randn(2, 21, 21, 20)
 
     def step() -> None:

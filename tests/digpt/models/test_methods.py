@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from digpt.errors import UserError
-from digpt.models import METHODS, Method
+from digpt.models import METHODS, Method, Target
 from digpt.models.clusters import draw_numbers
 from digpt.models.igpt import IGPT
 from digpt.models.layers import initialise
@@ -20,12 +20,7 @@ KINDS = {"tokens and global": (None, True), "tokens": (None, False), "codes": (9
 
 def build(method: str, codes: int | None = None, has_global: bool = False) -> Method:
     model = METHODS[method](
-        STUDENT,
-        token_dim=codes or 8,
-        codes=codes,
-        grid_size=(4, 4),
-        has_global=has_global,
-        recipe=Recipe(student=STUDENT, label_smoothing=0.1),
+        Recipe(student=STUDENT, label_smoothing=0.1), Target(8, codes, has_global)
     )
     initialise(model, torch.Generator().manual_seed(1))
     return model
@@ -177,27 +172,13 @@ def test_masked_loss_compares_each_masked_patch_with_its_own_token() -> None:
 def test_a_student_that_cannot_be_built_is_refused(change: dict, message: str) -> None:
     student = replace(STUDENT, **change)
     with pytest.raises(UserError, match=message):
-        METHODS["digpt"](
-            student,
-            token_dim=8,
-            codes=None,
-            grid_size=(4, 4),
-            has_global=False,
-            recipe=Recipe(student=student),
-        )
+        METHODS["digpt"](Recipe(student=student), Target(8))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.99])
 def test_a_mask_share_that_hides_all_or_nothing_is_refused(share: float) -> None:
     with pytest.raises(UserError, match="mask share"):
-        METHODS["masked"](
-            STUDENT,
-            token_dim=8,
-            codes=None,
-            grid_size=(4, 4),
-            has_global=False,
-            recipe=Recipe(student=STUDENT, mask_share=share),
-        )
+        METHODS["masked"](Recipe(student=STUDENT, mask_share=share), Target(8))
 
 
 @pytest.mark.parametrize("target_share", [1.0, 0.5])
@@ -206,14 +187,8 @@ def test_a_forward_pass_draws_as_many_numbers_as_the_method_says(
     method: str, target_share: float
 ) -> None:
     """So that a process can skip those of the images that another one computes."""
-    model = METHODS[method](
-        STUDENT,
-        token_dim=8,
-        codes=None,
-        grid_size=(4, 4),
-        has_global=False,
-        recipe=Recipe(student=STUDENT, target_share=target_share),
-    )
+    recipe = Recipe(student=STUDENT, target_share=target_share)
+    model = METHODS[method](recipe, Target(8))
     used, skipped = torch.Generator().manual_seed(3), torch.Generator().manual_seed(3)
     model(*batch(None, False), generator=used)
     draw_numbers(3, model.draws, skipped, torch.device("cpu"))
