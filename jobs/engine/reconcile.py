@@ -22,7 +22,9 @@ from jobs.store.records import AttemptRecord, Cost, Need, PilotRecord, ResultRec
 
 LOOK_SECONDS = 1.0  # at least one look at everything
 BEAT_SECONDS = 2.0  # how often heartbeats go to the store
-STALE_SECONDS = 30.0  # an attempt silent for so long is lost
+# An attempt silent for so long is lost. Ray tells of a dead process at once, so this is for one
+# that hangs; on a busy machine the imports before a worker's first beat may take a minute.
+STALE_SECONDS = 120.0
 RETRIES, BACKOFF_SECONDS = 3, 2.0
 
 Price = Callable[[str, float, str, float], float]  # device, seconds, currency, cores -> money

@@ -5,6 +5,7 @@ from typing import Any
 
 from digpt.errors import UserError
 from jobs.engine.artifacts import CHECKPOINTS
+from jobs.engine.reconcile import STALE_SECONDS
 from jobs.engine.worker import attempt_folder
 
 
@@ -242,7 +243,9 @@ def test_hours_stop_a_pilot(house, stage) -> None:
 def test_a_silent_attempt_is_killed_and_retried(house, stage) -> None:
     house.submit(stage("a"))
     house.tick()
-    house.tick(31)
+    house.tick(STALE_SECONDS)
+    assert house.executor.killed == []
+    house.tick(1)
     assert house.executor.killed == [(stage("a").key, 1)]
     assert house.state("a") == "waiting"
 
@@ -250,8 +253,8 @@ def test_a_silent_attempt_is_killed_and_retried(house, stage) -> None:
 def test_an_attempt_that_beats_is_not_silent(house, stage) -> None:
     pilot = house.submit(stage("a"))
     house.tick()
-    write_beat(house, stage("a").key, house.time + 30)
-    house.tick(31)
+    write_beat(house, stage("a").key, house.time + STALE_SECONDS)
+    house.tick(STALE_SECONDS + 1)
     assert house.state("a") == "running"
     assert house.store.spending([pilot])[0].device_seconds == 7.0
 
