@@ -7,6 +7,7 @@ from dashboard.text import Viewer, has_text
 
 if TYPE_CHECKING:
     from jobs.roi.decision import Reason
+    from jobs.roi.evaluate import CaseResult
 
 # how each fact of a reason is written; the others stand as they are
 _KINDS = {
@@ -33,6 +34,12 @@ def reason_text(reason: "Reason", currency: str, me: Viewer) -> str:
     if "p" in facts and facts["p"] == facts.get("p_repeated") and has_text(f"{key}.same"):
         key = f"{key}.same"
     return me.text(key, **facts)
+
+
+def lead_key(result: "CaseResult") -> str:
+    """The key of the sentence that answers for a result with a verdict."""
+    unknown = any(r.code == "arms-unknown" for r in result.reasons)
+    return "roi.lead.unknown" if unknown else f"roi.lead.{result.verdict}"
 
 
 def experiment_key(kind: str, of_class: str) -> str:

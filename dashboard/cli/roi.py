@@ -230,13 +230,15 @@ def _show(result: "CaseResult", me: Viewer) -> None:
 
 
 def _show_grounds(result: "CaseResult", me: Viewer) -> None:
-    """What the result of the chosen arm, or else of the one of highest mean, rests on."""
-    known = [(a.arm, a.figures) for a in result.arms.values() if a.figures is not None]
-    known.sort(key=lambda pair: (pair[0] != result.chosen_arm, -pair[1].npv_spread.mean))
-    for arm, figures in known[:1]:
-        print(f"\n{me.text('ground.title', arm=arm_name_of(arm, me))}{me.text('colon')}")
-        for line in grounds(figures, result, me):
-            print(f"- {line}")
+    """What the result of the chosen arm, or else of the foremost, rests on."""
+    from jobs.roi.headline import foremost  # noqa: PLC0415 - start-up time of --help
+
+    found = foremost(result)
+    if found is None or found.figures is None:
+        return
+    print(f"\n{me.text('ground.title', arm=arm_name_of(found.arm, me))}{me.text('colon')}")
+    for line in grounds(found.figures, result, me):
+        print(f"- {line}")
 
 
 def _row(arm: "ArmResult", currency: str, me: Viewer) -> tuple[str, ...]:

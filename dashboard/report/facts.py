@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import digpt
 from dashboard.figures.accuracy import budget_order
 from digpt.errors import UserError
+from jobs.roi.headline import foremost
 from jobs.spec import PRETRAINING
 from jobs.views import ArmView, PilotCard, Provenance
 
@@ -83,11 +84,8 @@ class Facts:
 
     @property
     def shown_arm(self) -> ArmResult | None:
-        """The arm that the money is shown of: the chosen one, else the one of highest mean."""
-        found = [a for a in self.result.arms.values() if a.figures] if self.result else []
-        chosen = [a for a in found if self.result and a.arm == self.result.chosen_arm]
-        ranked = sorted(found, key=lambda a: -a.figures.npv_spread.mean if a.figures else 0.0)
-        return next(iter([*chosen, *ranked]), None)
+        """The arm that the money is shown of: the chosen one, else the foremost."""
+        return foremost(self.result) if self.result else None
 
     @property
     def cheap_gain(self) -> Gain | None:

@@ -70,7 +70,7 @@
   const soon = () => {
     if (asked) return;
     asked = true;
-    requestAnimationFrame(() => { asked = false; describe(); markWrong(); });
+    requestAnimationFrame(() => { asked = false; describe(); markWrong(); settle(); });
   };
   new MutationObserver(soon).observe(document, { childList: true, subtree: true });
 
@@ -98,7 +98,20 @@
     const text = caseText();
     if (hidden.value === text) return;
     hidden.value = text;
+    sayUpdating(true);
     hidden.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  // What follows later than the figures is said to be on its way, until the server's mark changes.
+  let mark;
+  const answered = () => document.querySelector("[data-answered]")?.dataset.answered;
+  const sayUpdating = (on) => {
+    const place = document.getElementById("roi-updating");
+    if (!place) return;
+    if (on) mark = answered();
+    place.textContent = on ? place.dataset.words : "";
+  };
+  const settle = () => {
+    if (mark !== undefined && answered() !== mark) { mark = undefined; sayUpdating(false); }
   };
   // The figures come at once, by an address of their own; the whole page follows at rest.
   let asking = false, again = false;

@@ -45,6 +45,7 @@ REASONS: dict[str, tuple[str, ...]] = {
     # why the project's verdict is what it is
     "best-go-arm": ("arm", "npv_mean"),
     "all-no-go": ("arms",),
+    "arms-unknown": ("unknown", "arms"),  # the others are not worth it, these have no verdict
     # experiment: one of EXPERIMENTS; subject: what it is about, as there
     "collect-experiment": ("experiment", "arm", "subject", "of_class", "value", "price", "net"),
     "collect-unpriced": ("experiment", "arm", "subject", "of_class", "value"),
@@ -201,10 +202,26 @@ def project_verdict(
     """Verdict, chosen arm and reasons over the arms that have a verdict.
 
     `gate` matters only where no experiment pays: what is over budget cannot be decided by E[NPV].
+    NO-GO asks for a verdict on every arm: one that failed may be the one that pays.
     """
     judged = {name: verdict for name, verdict in verdicts.items() if verdict is not None}
     if not judged:
         return None, None, [Reason("no-arms")]
+    decided = _judged_verdict(judged, npv_means, experiments, evpi, gate)
+    unknown = len(verdicts) - len(judged)
+    if decided[0] == NO_GO and unknown:
+        facts: dict[str, float | str] = {"unknown": unknown, "arms": len(verdicts)}
+        return COLLECT, None, [Reason("arms-unknown", facts)]
+    return decided
+
+
+def _judged_verdict(
+    judged: Mapping[str, str],
+    npv_means: Mapping[str, float],
+    experiments: Sequence[Experiment],
+    evpi: float,
+    gate: Gate | None,
+) -> tuple[str, str | None, list[Reason]]:
     go = [name for name, verdict in judged.items() if verdict == GO]
     if go:
         best = min(go, key=lambda name: (-npv_means[name], name))

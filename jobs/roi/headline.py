@@ -10,7 +10,7 @@ import numpy as np
 
 from jobs.roi import decision, risk
 from jobs.roi.arm import Measured, World, check_and_resample, interval, measure, view_of
-from jobs.roi.evaluate import CaseResult, blocked, gate_of
+from jobs.roi.evaluate import ArmResult, CaseResult, blocked, gate_of
 from jobs.roi.evidence import ArmEvidence, unusable
 from jobs.roi.figures import Figures, View
 from jobs.roi.risk import Spread
@@ -39,10 +39,7 @@ class Headline:
 def headline(
     case: Case, arms: Sequence[ArmEvidence], *, draws: int = 10_000, seed: int = 0
 ) -> Headline | None:
-    """Figures of the GO arm of highest mean, else of the arm of highest mean; None without any.
-
-    Where no experiment pays and the mean decides, `evaluate_case` may choose another arm.
-    """
+    """Figures of the foremost arm, the one that `foremost` finds in the whole result."""
     if blocked(case):
         return None
     world = World(case, draws, seed)
@@ -53,6 +50,23 @@ def headline(
     measured = {e.arm: measure(world, e) for e in usable}
     drawn = np.stack([m.npv_draws for m in measured.values()])
     return _headline(measured[_foremost(case, measured)], risk.evpi(drawn))
+
+
+def foremost(result: CaseResult) -> ArmResult | None:
+    """The arm that figures are shown of: the chosen one, else the first in `_order`."""
+    found = [a for a in result.arms.values() if a.figures is not None]
+    chosen = [a for a in found if a.arm == result.chosen_arm]
+    ranked = sorted(found, key=lambda a: _order(a.verdict, _mean(a), a.arm))
+    return next(iter([*chosen, *ranked]), None)
+
+
+def _mean(arm: ArmResult) -> float:
+    return arm.figures.npv_spread.mean if arm.figures else 0.0
+
+
+def _order(verdict: str | None, mean: float, name: str) -> tuple[int, float, str]:
+    """GO arms first, NO-GO arms last, then by mean: where the mean decides, it decides so too."""
+    return {decision.GO: 0, decision.NO_GO: 2}.get(verdict or "", 1), -mean, name
 
 
 def headline_of(result: CaseResult, arm: str) -> Headline | None:
@@ -76,13 +90,14 @@ def _foremost(case: Case, measured: dict[str, Measured]) -> str:
     baseline = decision.find_baseline(figures)
     base = figures[baseline] if baseline is not None else None
     gate = gate_of(case)
-    go = [
-        name
+    verdicts = {
+        name: decision.arm_verdict(name, own, gate, baseline, decision.increment(own, base))[0]
         for name, own in figures.items()
-        if decision.arm_verdict(name, own, gate, baseline, decision.increment(own, base))[0]
-        == decision.GO
-    ]
-    return min(go or figures, key=lambda name: (-float(figures[name].npv_draws.mean()), name))
+    }
+    return min(
+        figures,
+        key=lambda name: _order(verdicts[name], float(figures[name].npv_draws.mean()), name),
+    )
 
 
 def _headline(m: Measured, evpi: float) -> Headline:

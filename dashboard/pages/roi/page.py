@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from dashboard.html import NOTHING, Html, h, note, page_head
+from dashboard.html import NOTHING, Html, h, join, note, page_head
 from dashboard.pages.pilots import no_pilot
 from dashboard.pages.roi.arms import arms_card
 from dashboard.pages.roi.compute_box import ComputeBox
@@ -96,6 +97,8 @@ class _Page:
             self.save = gr.Button(me.text("roi.save"), size="sm", elem_id="roi-save")
 
     def _results_column(self) -> None:
+        words = Viewer(self.language).text("roi.updating")
+        page_html(h('<p id="roi-updating" role="status" data-words="{w}"></p>', w=words))
         self.verdict = page_html(elem_id="roi-verdict-card")
         self.figures = page_html()
         with gr.Column(elem_classes="d-card", elem_id="roi-report-card"):
@@ -301,7 +304,7 @@ class _Page:
             *threshold_card(shown, me),
             lost,
             gr.update(visible=bool(lost)),
-            foot(shown, me),
+            join([foot(shown, me), _answered()]),
             *[gr.update(visible=shown.shown_arm is not None)] * 3,
         ]
 
@@ -347,6 +350,11 @@ class _Page:
         form = self._form_of(shown, me)
         kept = replace(kept, shown=shown, base=case.model_dump(mode="json"), text=form[-1])
         return [*form, *self._answer(kept, NOTHING, me)]
+
+
+def _answered() -> Html:
+    """A mark that is never the same twice: by it the page's script sees that all has followed."""
+    return h('<span hidden data-answered="{n}"></span>', n=time.monotonic_ns())
 
 
 def _price_of_seeds(service: PilotService, shown: View) -> float | None:

@@ -9,7 +9,7 @@ from dashboard.html import NOTHING, VERDICTS, Action, Html, h, join, note, page_
 from dashboard.names import arm_name_of
 from dashboard.pages.roi.view import View
 from dashboard.pages.shell import link
-from dashboard.reasons import reason_text
+from dashboard.reasons import lead_key, reason_text
 from dashboard.text import Viewer
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _SOURCES = {
         ("collect-experiment", "collect-unpriced", "more-data-cannot-pay", "no-experiment"),
         "#roi-next-card"),
     **dict.fromkeys(("minimum-missed", "no-evidence"), "compare"),
-    "arm-failed": "runs",
+    **dict.fromkeys(("arm-failed", "arms-unknown"), "runs"),
 }  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def sentence(shown: View, me: Viewer) -> str:
     assert shown.case is not None
     figures = arm.figures
     return me.text(
-        f"roi.lead.{result.verdict}",
+        lead_key(result),
         arm=arm_name_of(arm.arm, me),
         npv=me.number(figures.npv_spread.q50, "money", result.currency),
         years=shown.case.horizon_years,

@@ -35,7 +35,7 @@ class View:
 
     @property
     def shown_arm(self) -> ArmResult | None:
-        """The arm that the figures are of: the chosen one, else the one of highest mean."""
+        """The arm that the figures are of: the chosen one, else the foremost."""
         return shown_arm(self.result) if self.result else None
 
     @property
@@ -49,10 +49,9 @@ class View:
 
 def shown_arm(result: CaseResult) -> ArmResult | None:
     """The arm that a result's figures are of."""
-    found = [a for a in result.arms.values() if a.figures is not None]
-    chosen = [a for a in found if a.arm == result.chosen_arm]
-    ranked = sorted(found, key=lambda a: -a.figures.npv_spread.mean)  # type: ignore[union-attr]
-    return next(iter([*chosen, *ranked]), None)
+    from jobs.roi.headline import foremost  # noqa: PLC0415 - scipy, a second of start-up
+
+    return foremost(result)
 
 
 def view(service: PilotService, ident: str = "", case: Case | None = None) -> View:

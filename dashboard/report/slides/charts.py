@@ -71,13 +71,14 @@ def _dress(series: Any, line: Line) -> None:
 
 
 def _flow(slide: Any, chart: FlowChart, area: Area, me: Viewer) -> Any:
+    form, unit = money_format(chart.currency, (*chart.flows, *chart.cumulative), me.language)
     data = CategoryChartData(number_format="#,##0")
     data.categories = list(chart.years)
-    data.add_series(me.text("column.flow"), list(chart.flows))
-    data.add_series(me.text("column.cumulative"), list(chart.cumulative))
+    data.add_series(me.text("column.flow"), [x / unit for x in chart.flows])
+    data.add_series(me.text("column.cumulative"), [x / unit for x in chart.cumulative])
     shape = slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, *area.box, data)
     made = shape.chart
-    _frame(made, money_format(chart.currency, chart.cumulative, me.language), me)
+    _frame(made, form, me)
     _legend(made, me)
     made.plots[0].gap_width, made.plots[0].overlap = 60, -8
     flows, total = made.plots[0].series
@@ -112,14 +113,17 @@ def _value(slide: Any, chart: ValueChart, area: Area, me: Viewer) -> Any:
     return shape
 
 
-def money_format(currency: str, values: Sequence[float], language: str) -> str:
-    """A number format in thousands or millions (万 or 億 in Japanese) with the currency."""
+def money_format(currency: str, values: Sequence[float], language: str) -> tuple[str, float]:
+    """A number format with its unit and the currency, and what the values are to be divided by.
+
+    Formats divide by thousands only, so that Japanese amounts stand in the data as 万 or 億.
+    """
     largest = max(map(abs, values))
     if language == "ja":
-        # Excel cannot divide by ten thousand, so Japanese amounts are in full with separators
-        return f'#,##0"{"円" if currency == "JPY" else " " + currency}"'
+        unit, by = ("億", 1e8) if largest >= 2e9 else ("万", 1e4) if largest >= 2e4 else ("", 1.0)
+        return f'#,##0"{unit}{"円" if currency == "JPY" else currency}"', by
     unit, comma = ("M", ",,") if largest >= 2e6 else ("k", ",") if largest >= 2e3 else ("", "")
-    return f'#,##0{comma}"{unit} {currency}"'
+    return f'#,##0{comma}"{unit} {currency}"', 1.0
 
 
 def _frame(made: Any, number_format: str, me: Viewer) -> None:

@@ -11,7 +11,16 @@ from pptx.util import Inches
 
 from dashboard.report.page import SYMBOLS
 from dashboard.report.slides.charts import draw
-from dashboard.report.slides.pieces import Area, Ink, box, parts, row_heights, table, text
+from dashboard.report.slides.pieces import (
+    Area,
+    Ink,
+    box,
+    parts,
+    row_heights,
+    table,
+    text,
+    text_height,
+)
 from dashboard.report.story import Chart, Section, Story, Table
 from dashboard.text import Viewer
 
@@ -127,6 +136,9 @@ class _Deck:
             end = table(slide, part, Area(MARGIN, top, BODY), POINTS, self._story.language)
             is_last = len(part.rows) and part.rows[-1] is content.rows[-1]
             if is_last and points:
+                if end + 0.25 + text_height(points, BODY, 13) > END - (NOTE if note else 0.0):
+                    slide, top = self._headed(title, "")
+                    end = top - 0.25
                 end = self._text(slide, points, Area(MARGIN, end + 0.25, BODY), Ink(13))
             if is_last and note:
                 self._text(slide, note, Area(MARGIN, end + 0.2, BODY), Ink(10, "muted"))

@@ -60,15 +60,23 @@ def text(slide: Any, lines: str | Sequence[str], area: Area, ink: Ink, language:
     frame = slide.shapes.add_textbox(*area.box).text_frame
     frame.word_wrap = True
     frame.margin_left = frame.margin_right = frame.margin_top = frame.margin_bottom = 0
-    end = area.top
     for i, words in enumerate(paragraphs):
         paragraph = frame.paragraphs[0] if i == 0 else frame.add_paragraph()
-        gap = 0.4 * ink.points if len(paragraphs) > 1 else 0.0
-        paragraph.space_after = Pt(gap)
+        paragraph.space_after = Pt(_gap(paragraphs, ink.points))
         paragraph.alignment = PP_ALIGN.RIGHT if ink.right else PP_ALIGN.LEFT
         runs(paragraph, words, ink, language)
-        end += (lines_needed(words, area.width, ink.points) * LINE * ink.points + gap) / 72
-    return end
+    return area.top + text_height(paragraphs, area.width, ink.points)
+
+
+def text_height(paragraphs: Sequence[str], width: float, points: float) -> float:
+    """Inches that paragraphs take one under another."""
+    lines = sum(lines_needed(words, width, points) for words in paragraphs)
+    return (lines * LINE * points + len(paragraphs) * _gap(paragraphs, points)) / 72
+
+
+def _gap(paragraphs: Sequence[str], points: float) -> float:
+    """Points between paragraphs."""
+    return 0.4 * points if len(paragraphs) > 1 else 0.0
 
 
 def runs(paragraph: Any, words: str, ink: Ink, language: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboard.html import VERDICTS
-from dashboard.reasons import reason_text
+from dashboard.reasons import lead_key, reason_text
 from dashboard.report.facts import Facts
 from dashboard.report.story import Metric, Verdict
 from dashboard.report.words.phrases import join, likely, listed, name, no_result
@@ -27,7 +27,7 @@ def answer(facts: Facts, me: Viewer) -> str:
     if result.verdict is None or arm is None or arm.figures is None:
         return me.text("report.answer.none", why=no_result(facts, me))
     words = me.text(
-        f"roi.lead.{result.verdict}",
+        lead_key(result),
         arm=name(arm.arm, me),
         npv=me.number(arm.figures.npv_spread.q50, "money", result.currency),
         years=facts.case.horizon_years,

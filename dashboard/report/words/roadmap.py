@@ -11,7 +11,13 @@ from dashboard.report.words.phrases import join, likely, name, no_result
 from dashboard.text import Viewer
 from jobs.spec import PRETRAINING
 
-_NEXT = ("collect-experiment", "collect-unpriced", "more-data-cannot-pay", "no-experiment")
+_NEXT = (
+    "collect-experiment",
+    "collect-unpriced",
+    "more-data-cannot-pay",
+    "no-experiment",
+    "arms-unknown",
+)
 
 
 def roadmap(facts: Facts, me: Viewer) -> Section:

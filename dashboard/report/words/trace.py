@@ -8,6 +8,7 @@ from dashboard.report.facts import Facts
 from dashboard.report.story import Section
 from dashboard.report.words.phrases import labels, listed, name, protocol_name, two_to_a_row
 from dashboard.text import Viewer
+from jobs.money.pricing import PriceTable
 
 
 def trace(facts: Facts, me: Viewer) -> Section:
@@ -84,5 +85,7 @@ def _rates(facts: Facts, me: Viewer) -> str:
     rates = facts.provenance.rates
     shown = listed([f"1 {r.source} = {me.number(r.rate, 'plain')} {r.target}" for r in rates], me)
     source = facts.provenance.rates_source
+    if source == PriceTable.load().rates.source:  # of a table of one's own, in its own words
+        source = me.text("report.trace.rates.shipped")
     date = facts.provenance.rates_date.isoformat()
     return me.text("report.trace.rates.value", rates=shown, date=date, source=source)

@@ -203,6 +203,25 @@ def test_a_long_list_of_arms_goes_on_on_the_next_slide(stories: dict[str, Story]
     assert all(p.heads == long.heads for p in pieces)
 
 
+def test_what_follows_a_full_table_goes_on_a_slide_of_its_own(stories: dict[str, Story]) -> None:
+    from pptx import Presentation  # noqa: PLC0415
+    from pptx.util import Inches  # noqa: PLC0415
+
+    from dashboard.report.slides.deck import BODY, END  # noqa: PLC0415 - loads python-pptx
+    from dashboard.report.slides.pieces import text_height  # noqa: PLC0415 - loads python-pptx
+
+    story = stories["ja"]
+    money = story.section("money")
+    points = ("採算が合う手法の中で最も安く、判定の基準そのものです。" * 3,) * 4
+    for count in range(8, 14):
+        rows = tuple(tuple([*row]) for row in (money.table.rows * 10)[:count])
+        long = replace(money, charts=(), points=points, table=replace(money.table, rows=rows))
+        deck = Presentation(io.BytesIO(slides(replace(story, sections=(long,)))))
+        shapes = [s for slide in deck.slides for s in slide.shapes if s.has_text_frame]
+        (told,) = (s for s in shapes if s.text_frame.text.startswith(points[0]))
+        assert told.top + Inches(text_height(points, BODY, 13)) <= Inches(END)
+
+
 def test_a_table_too_long_to_stand_beside_its_chart_has_slides_of_its_own(
     stories: dict[str, Story],
 ) -> None:

@@ -126,7 +126,16 @@ def test_project_goes_with_the_go_arm_of_highest_mean():
 
 def test_project_without_any_verdict_has_none():
     assert project_verdict({"a": None}, {})[0] is None
-    assert project_verdict({"a": None, "b": NO_GO}, {"b": -1})[0] == NO_GO
+
+
+def test_an_arm_without_a_verdict_keeps_the_project_from_no_go_but_not_from_go():
+    verdict, chosen, reasons = project_verdict({"a": None, "b": NO_GO}, {"b": -1})
+    assert (verdict, chosen) == (COLLECT, None)
+    assert reasons == [Reason("arms-unknown", {"unknown": 1, "arms": 2})]
+    poor = Experiment("test-rates", "b", value=3, price=4)
+    seen = project_verdict({"a": None, "b": COLLECT}, {"b": -7.0}, experiments=[poor], evpi=5)
+    assert seen[0] == COLLECT
+    assert project_verdict({"a": None, "b": GO}, {"b": 7.0})[:2] == (GO, "b")
 
 
 def test_project_names_the_experiment_worth_most_after_its_price():

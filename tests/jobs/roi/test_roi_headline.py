@@ -1,10 +1,13 @@
 """The first figures of a case are those of the whole result."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from jobs.roi import evaluate_case
-from jobs.roi.headline import headline, headline_of
+from jobs.roi.decision import COLLECT, NO_GO
+from jobs.roi.headline import foremost, headline, headline_of
 from tests.jobs.roi.cases import DRAWS, case, evidence
 
 CASES = {
@@ -23,8 +26,16 @@ def test_the_first_figures_are_those_of_the_whole_result(name):
     first = headline(given, arms, draws=DRAWS)
     assert first is not None
     assert first == headline_of(whole, first.arm)
-    if whole.chosen_arm:
-        assert first.arm == whole.chosen_arm
+    assert first.arm == foremost(whole).arm
+
+
+def test_where_the_mean_decides_the_figures_are_not_those_of_an_arm_that_is_no_go():
+    whole = evaluate_case(case(), [evidence("a"), evidence("b", gap=2.5)], draws=DRAWS)
+    best = foremost(whole)
+    last = replace(best, verdict=NO_GO)
+    rest = {n: replace(a, verdict=COLLECT) for n, a in whole.arms.items() if n != best.arm}
+    other = foremost(replace(whole, chosen_arm=None, arms={best.arm: last, **rest}))
+    assert other.arm != best.arm
 
 
 def test_without_a_usable_arm_or_a_good_class_there_are_no_figures():
