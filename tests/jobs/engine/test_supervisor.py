@@ -5,7 +5,7 @@ from typing import Any
 
 from digpt.errors import UserError
 from jobs.engine.artifacts import CHECKPOINTS
-from jobs.engine.reconcile import STALE_SECONDS
+from jobs.engine.reconcile import BEAT_SECONDS, STALE_SECONDS
 from jobs.engine.worker import attempt_folder
 
 
@@ -245,7 +245,7 @@ def test_a_silent_attempt_is_killed_and_retried(house, stage) -> None:
     house.tick()
     house.tick(STALE_SECONDS)
     assert house.executor.killed == []
-    house.tick(1)
+    house.tick(BEAT_SECONDS)
     assert house.executor.killed == [(stage("a").key, 1)]
     assert house.state("a") == "waiting"
 
