@@ -86,10 +86,12 @@ class _Page:
         asked = [self.dataset, self.names, self.base, self.consent]
         shown = [self.top, self.licences, self.consent, self.deep_card, self.cards, self.curve]
         named = [self.dataset, self.names]
-        newest = {**QUIET, "trigger_mode": "always_last"}  # "once" forgets what comes meanwhile
+        # one after the other: of two at once the older could come last and stay
+        ordered = {**QUIET, "concurrency_id": "tokens-draw", "concurrency_limit": 1}
+        newest = {**ordered, "trigger_mode": "always_last"}  # "once" forgets what comes meanwhile
         # the list first: the rest imports torch once after a start, which takes seconds
         listed = demo.load(self.load, self.dataset, self.dataset, **QUIET)
-        listed.then(self.draw, asked, shown, **QUIET).then(self.quote, named, self.price, **QUIET)
+        listed.then(self.draw, asked, shown, **ordered).then(self.quote, named, self.price, **QUIET)
         chosen = self.dataset.input(self.draw, asked, shown, **newest)
         chosen.then(None, self.dataset, None, js=_KEEP_ADDRESS, **PRIVATE)
         chosen.then(self.quote, named, self.price, **QUIET)
@@ -102,7 +104,7 @@ class _Page:
             (self.measure, self.measure_stop, self.measured, self.count, self.curve_errand),
         ):
             ended = button.click(work, asked, [progress, button, stop], **QUIET)
-            drawn = ended.then(self.draw, asked, shown, **QUIET)
+            drawn = ended.then(self.draw, asked, shown, **ordered)
             if button is self.deep:  # what it has made costs nothing again
                 drawn.then(self.quote, named, self.price, **QUIET)
             stop.click(errand.stop, None, None, queue=False, **QUIET)
