@@ -1,12 +1,8 @@
 """The pretraining loop: what it learns, what it reports, how it stops and goes on."""
 
 import itertools
-import multiprocessing
-import os
 import random
 import shutil
-import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -315,48 +311,6 @@ def test_settings_that_cannot_work_are_refused_before_training(
         run(tmp_path, replace(RECIPE, **change))
     with pytest.raises(UserError, match="Did you mean 'digpt'"):
         run(tmp_path, method="digtp")
-
-
-def _train_in_child(out_dir: str) -> None:
-    torch.set_num_threads(1)
-    run(Path(out_dir), LONG, checkpoint_seconds=0.02)
-
-
-LONG = replace(RECIPE, images_seen=12 * 400)
-
-
-@pytest.mark.slow
-def test_a_run_killed_several_times_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        whole = run(tmp_path / "whole", LONG)
-        folder, chance, killed = tmp_path / "killed", random.Random(1), 0
-        for _ in range(3):
-            before = _newest(folder)
-            child = multiprocessing.get_context("spawn").Process(
-                target=_train_in_child, args=(str(folder),)
-            )
-            child.start()
-            deadline = time.monotonic() + 120
-            while _newest(folder) <= before + 20 and child.is_alive():
-                assert time.monotonic() < deadline
-                time.sleep(0.005)
-            time.sleep(chance.random() * 0.1)
-            assert child.pid is not None
-            if child.is_alive():
-                os.kill(child.pid, signal.SIGKILL)
-                killed += 1
-            child.join()
-        assert killed >= 2
-        assert same(whole, run(folder, LONG))
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _newest(folder: Path) -> int:
-    names = [path.name for path in (folder / "checkpoints").glob("step-*.safetensors")]
-    return max((int(name.split("-")[1]) for name in names), default=0)
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ def test_a_dead_head_is_replaced_and_its_stages_run_again(house: House) -> None:
     for pid in head.pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while house.status(pilot) not in ENDED and time.monotonic() < deadline:
         ensure_supervisor(house.settings, runner=RUNNER)  # as the dashboard does
         time.sleep(0.5)
@@ -225,7 +225,7 @@ def process_ignores_no_sigint(pid: int) -> bool:
     return not int(line.split()[1], 16) & (1 << (signal.SIGINT - 1))
 
 
-def wait(condition: Callable[[], bool], seconds: float = 90.0) -> None:
+def wait(condition: Callable[[], bool], seconds: float = 180.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
