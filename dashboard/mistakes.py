@@ -9,6 +9,7 @@ from dashboard.text import Viewer, has_text
 if TYPE_CHECKING:
     from digpt.errors import UserError
 
+ENDS = {"low", "likely", "high"}
 ABSURD = 1e16  # more than any field allows
 
 
@@ -17,8 +18,14 @@ def case_error(error: "UserError", currency: str, me: Viewer) -> str:
     field = error.field or ""
     if error.code == "case-missing" and _has_name(field):
         return me.text("mistake.missing", field=field_name(field, me))
+    if error.code == "no-exchange-rate" and _has_name(field):
+        name, other = field_name(field, me), error.facts["currency"]
+        return me.text("mistake.rate", field=name, currency=other, own=currency)
     if error.code != "case-value" or not _has_name(field):
         return me.error(error)
+    value = error.facts["value"]
+    if isinstance(value, Mapping) and ENDS - set(value):
+        return me.text("mistake.incomplete", field=field_name(field, me))
     allowed = _allowed(field, error.facts, currency, me)
     if allowed is None:
         return me.error(error)

@@ -12,7 +12,8 @@ from dashboard.pages.roi.form import case_of, shown_values
 from dashboard.pages.roi.start_box import TEMPLATES
 from dashboard.text import Viewer
 from digpt.errors import UserError
-from jobs.roi.case import case_from_yaml, case_to_yaml, parse_case
+from jobs.money.pricing import PriceTable
+from jobs.roi.case import case_from_yaml, case_to_yaml, converted, parse_case
 from jobs.roi.decision import Experiment
 from jobs.roi.templates import TEMPLATES as KNOWN
 
@@ -90,6 +91,21 @@ def test_labels_are_whole_numbers_in_a_step():
     one = Experiment("more-labels", shown.shown_arm.arm, 500.0, 120.0, 40.0)
     shown = replace(shown, result=replace(shown.result, experiments=(one,)))
     assert steps(shown, None, EN)[0].what.startswith("Labelling 40 more")
+
+
+def test_a_currency_without_a_rate_is_said_at_its_field():
+    case = parse_case(EXAMPLE_CASE | {"cost_miss": "60 ZZZ"})
+    with pytest.raises(UserError) as refused:
+        converted(case, PriceTable.load())
+    assert refused.value.field == "cost_miss"
+    assert case_error(refused.value, "USD", EN).startswith("Cost of a miss is in ZZZ, which has no")
+    assert case_error(refused.value, "USD", JA).startswith("見逃し1件の損失の通貨ZZZには")
+
+
+def test_a_range_without_its_ends_is_not_called_an_absurd_amount():
+    with pytest.raises(UserError) as refused:
+        parse_case(EXAMPLE_CASE | {"cost_miss": {"likely": 60, "currency": "EUR"}})
+    assert "Give low, likely and high" in case_error(refused.value, "USD", EN)
 
 
 def three(value: float | None) -> list[float | None]:

@@ -276,6 +276,8 @@ class _Page:
         """The answer to a case, and the first screen of its figures."""
         shown = kept.shown
         assert shown is not None
+        if shown.error is not None:  # e.g. a currency without a rate: said at its field as well
+            box = problem(shown.error, me, kept.currency)
         has_figures = gr.update(visible=shown.shown_arm is not None)
         return [
             kept,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dashboard.decisions import change_text
 from dashboard.html import NOTHING, VERDICTS, Action, Html, h, join, note, page_head, rich
+from dashboard.mistakes import case_error
 from dashboard.names import arm_name_of
 from dashboard.pages.roi.view import View
 from dashboard.pages.shell import link
@@ -81,7 +82,8 @@ def verdict_card(shown: View, me: Viewer) -> Html:
     """The verdict as symbol and word, with its reasons."""
     result = shown.result
     if shown.error is not None:
-        return note(me.error(shown.error), "no", "roi-error")
+        words = case_error(shown.error, shown.case.currency if shown.case else "", me)
+        return note(words, "no", "roi-error")
     if result is None:
         return NOTHING
     told = reasons(shown, me)
