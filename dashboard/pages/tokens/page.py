@@ -88,15 +88,19 @@ class _Page:
         named = [self.dataset, self.names]
         # one after the other: of two at once the older could come last and stay
         ordered = {**QUIET, "concurrency_id": "tokens-draw", "concurrency_limit": 1}
+        priced = {**QUIET, "concurrency_id": "tokens-price", "concurrency_limit": 1,
+                  "trigger_mode": "always_last"}  # fmt: skip
         newest = {**ordered, "trigger_mode": "always_last"}  # "once" forgets what comes meanwhile
         # the list first: the rest imports torch once after a start, which takes seconds
         listed = demo.load(self.load, self.dataset, self.dataset, **QUIET)
-        listed.then(self.draw, asked, shown, **ordered).then(self.quote, named, self.price, **QUIET)
+        listed.then(self.draw, asked, shown, **ordered).then(
+            self.quote, named, self.price, **priced
+        )
         chosen = self.dataset.input(self.draw, asked, shown, **newest)
         chosen.then(None, self.dataset, None, js=_KEEP_ADDRESS, **PRIVATE)
-        chosen.then(self.quote, named, self.price, **QUIET)
+        chosen.then(self.quote, named, self.price, **priced)
         renamed = self.names.blur(self.draw, asked, shown, **newest)
-        renamed.then(self.quote, named, self.price, **QUIET)
+        renamed.then(self.quote, named, self.price, **priced)
         self.base.blur(self.draw, asked, shown, **newest)
         for button, stop, progress, work, errand in (
             (self.check, self.stop, self.progress, self.examine, self.errand),
@@ -106,7 +110,7 @@ class _Page:
             ended = button.click(work, asked, [progress, button, stop], **QUIET)
             drawn = ended.then(self.draw, asked, shown, **ordered)
             if button is self.deep:  # what it has made costs nothing again
-                drawn.then(self.quote, named, self.price, **QUIET)
+                drawn.then(self.quote, named, self.price, **priced)
             stop.click(errand.stop, None, None, queue=False, **QUIET)
 
     def load(self, chosen: str | None, request: gr.Request) -> Any:
