@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from jobs.views import DatasetView
 if TYPE_CHECKING:
     from jobs.roi.figures import SliceCost
 
+# names of columns that say when or which one, not what kind of image it is
+TELLS_APART = re.compile(r"time|date|(^|[_ -])(id|uuid|unit|serial)$")
 PER = 1000  # items that a part's extra cost is told for: of one item it is a fraction of a cent
 
 
@@ -165,8 +168,9 @@ def _bias(facts: Facts, me: Viewer) -> Iterator[Risk]:
     if parts and facts.result:
         yield _part(parts, facts.result.currency, me)
         return
-    if data is not None and data.attributes:
-        known = me.text("report.known.bias.open", attributes=listed(list(data.attributes), me))
+    kinds = [a for a in data.attributes if not TELLS_APART.search(a.lower())] if data else []
+    if kinds:
+        known = me.text("report.known.bias.open", attributes=listed(kinds, me))
         yield Risk("bias", known, "bias.open")
     else:
         yield Risk("bias", me.text("report.known.bias.blind"), "bias.blind")

@@ -296,6 +296,14 @@ def test_one_pretraining_seed_is_a_doubt_and_several_are_not(facts_of: Any) -> N
     assert "three or more" not in many[2]
 
 
+def test_columns_that_tell_images_apart_are_no_kinds_of_them(facts_of: Any) -> None:
+    facts = facts_of()
+    named = dataset(attributes=("camera", "timestamp", "failure_date", "lighting_unit"))
+    known = replace(facts.provenance, dataset=named)
+    told = replace(facts, provenance=known, result=None)
+    assert "not measured by camera," in risk_of(told, "Groups that do worse")[1]
+
+
 def test_data_without_groups_or_attributes_is_a_doubt(facts_of: Any) -> None:
     facts = facts_of()
     bare = replace(facts.provenance, dataset=dataset(groups=None, attributes=(), licence=""))
