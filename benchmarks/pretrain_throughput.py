@@ -58,7 +58,7 @@ class Given(Tokenizer):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=IMAGES // 8, help="8: an epoch of the cache")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=8, help="the optimizer's pass is shared by it")
     parser.add_argument("--teacher", action="store_true", help="time it too; needs 6 GB")
@@ -148,6 +148,8 @@ def report_times(found: dict[str, np.ndarray], counted: dict[str, float], batch:
     for name in found.keys() - {"gemm"}:
         print(f"{name}: {spread(found[name] / batch)} s per image")
     print(f"cached / student-only: {spread(found['cached'] / found['student'])}")
+    sums = found["cached"].sum() / found["student"].sum()
+    print(f"{len(found['cached']) * batch} images in all: {sums:.3f}")
     print(f"student / cut: {spread(found['student'] / found['cut'])}")
     if "teacher" in found:
         online = found["student"] + found["teacher"]
