@@ -78,11 +78,15 @@ class PilotService(Datawork, Tokenwork, Comparing):
         return deep.spec_of(ref, tokenizers, images, accepted)
 
     def deep_check(
-        self, dataset: str, tokenizers: Sequence[str], reporter: Reporter | None = None
+        self,
+        dataset: str,
+        tokenizers: Sequence[str],
+        reporter: Reporter | None = None,
+        accepted: Sequence[str] = (),
     ) -> deep.DeepView:
         """Run one to its end beside other pilots, or wait for the same one that is on its way. It
         goes on without us, unless the reporter stops it."""
-        told, wanted = reporter or Quiet(), self.deep_spec(dataset, tokenizers)
+        told, wanted = reporter or Quiet(), self.deep_spec(dataset, tokenizers, accepted)
         pilot = self._same(wanted) or self.submit(wanted, start=False)
         if self.pilot(pilot).card.status in PILOT_LIVE:
             self.start()

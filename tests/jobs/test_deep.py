@@ -2,9 +2,10 @@
 
 import pytest
 
+from digpt.errors import Cancelled
 from jobs import deep
 from jobs.service import PilotService
-from jobs.spec import DatasetRef, to_yaml
+from jobs.spec import DatasetRef, PilotSpec, to_yaml
 from tests import handmade
 
 
@@ -18,6 +19,21 @@ def test_the_controls_are_always_there_and_nobody_twice():
     spec = deep.spec_of(DatasetRef(name="digits"), ["random", "filters"], 2_000)
     assert [a.name for a in spec.arms] == ["scratch", "digpt × random", "digpt × filters"]
     assert spec.resolved.transfer.protocols == deep.PROTOCOLS
+
+
+def test_a_licence_that_was_accepted_goes_with_the_pilot(
+    service: PilotService, monkeypatch: pytest.MonkeyPatch
+):
+    submitted: list[PilotSpec] = []
+
+    def submit(spec: PilotSpec, **_: bool) -> str:
+        submitted.append(spec)
+        raise Cancelled
+
+    monkeypatch.setattr(service, "submit", submit)
+    with pytest.raises(Cancelled):
+        service.deep_check("digits", ["hog"], accepted=["hog"])
+    assert submitted[0].licence_accepted == ("hog",)
 
 
 @pytest.mark.slow  # estimates and resamples three times

@@ -157,7 +157,7 @@ class _Page:
         """A deep check; it goes on when the page is left, and is cancelled when asked."""
         wanted = named(names) or list(FIRST)
         yield from self.deep_errand.run(
-            lambda reporter: self.service.deep_check(dataset, wanted, reporter), request
+            lambda reporter: self.service.deep_check(dataset, wanted, reporter, accepted), request
         )
 
     def count(
