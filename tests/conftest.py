@@ -60,6 +60,7 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory):
         patch.setenv("DIGPT_TEST_DATA", str(REAL_DATA))
         patch.setenv("DIGPT_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # Ray's 15 would starve them beside other tests
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
         patch.setenv("HF_HUB_OFFLINE", "1")
         yield
