@@ -155,9 +155,7 @@ class PilotService(Datawork, Tokenwork, Comparing):
             plan.stages,
         )
         self._store.audit("local", "submit pilot", pilot.id, {"name": spec.name})
-        for name in accepted:
-            terms = {"tokenizer": name, "licence": governance.facts(name).licence}
-            self._store.audit("local", "accept licence", pilot.id, terms)
+        self._audit_licences(pilot.id, accepted)
         if start:
             self.start()
         return pilot.id

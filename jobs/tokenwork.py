@@ -82,9 +82,13 @@ class Tokenwork(Home):
 
     def _accept(self, dataset: str, names: Sequence[str], accepted: Sequence[str]) -> None:
         """Write down which terms were accepted; raises where some were not."""
-        for name in governance.check_accepted(names, accepted):
+        self._audit_licences(dataset, governance.check_accepted(names, accepted))
+
+    def _audit_licences(self, subject: str, accepted: Sequence[str]) -> None:
+        """The recognisers whose terms a person accepted, for a dataset or a pilot."""
+        for name in accepted:
             terms = {"tokenizer": name, "licence": governance.facts(name).licence}
-            self._store.audit("local", "accept licence", dataset, terms)
+            self._store.audit("local", "accept licence", subject, terms)
 
     def _known(self, dataset: str, name: str) -> dict[str, Any] | None:
         return self._store.get_value(self._key(dataset, name))

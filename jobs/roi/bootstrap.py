@@ -52,7 +52,7 @@ def make_units(item_class: np.ndarray, groups: np.ndarray | None = None) -> Unit
 
 
 @lru_cache(maxsize=16)
-def _unit_counts(sizes: tuple[int, ...], seed: int, block: int, rows: int) -> np.ndarray:
+def unit_counts(sizes: tuple[int, ...], seed: int, block: int, rows: int) -> np.ndarray:
     """How often each unit is drawn, (rows, U) float32: within every stratum with replacement."""
     rng = np.random.default_rng([seed, block])
     parts = []
@@ -156,7 +156,7 @@ def _shares(units: Units, marks: np.ndarray, draws: int, seed: int) -> np.ndarra
     starts = range(0, draws, rows)
     shares = np.empty((classes, draws, len(marks)))
     for block, start in enumerate(starts):
-        counts = _unit_counts(units.sizes, seed, block, rows)[: draws - start]
+        counts = unit_counts(units.sizes, seed, block, rows)[: draws - start]
         for k in range(classes):
             inside = _columns(totals[k])
             drawn = counts[:, inside]

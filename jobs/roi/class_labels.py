@@ -14,6 +14,7 @@ import numpy as np
 
 from jobs.roi import cashflow
 from jobs.roi.arm import Measured
+from jobs.roi.bootstrap import unit_counts
 from jobs.roi.evidence import ArmEvidence
 from jobs.roi.figures import ClassLabels
 from jobs.roi.labels import fit_power_law, value_of_labels
@@ -62,9 +63,7 @@ def _resampled(costs: np.ndarray, units: np.ndarray) -> np.ndarray:
     names, place = np.unique(units, return_inverse=True)
     sums = np.stack([np.bincount(place, row, len(names)) for row in costs], axis=1)  # (U, R)
     sizes = np.bincount(place, minlength=len(names))
-    drawn = np.random.default_rng(0).integers(0, len(names), (DRAWS, len(names)))
-    drawn += np.arange(DRAWS)[:, None] * len(names)
-    counts = np.bincount(drawn.ravel(), minlength=DRAWS * len(names)).reshape(DRAWS, -1)
+    counts = unit_counts((len(names),), 0, 0, DRAWS)  # (D, U)
     return (counts @ sums) / (counts @ sizes)[:, None]
 
 
