@@ -9,6 +9,24 @@ if TYPE_CHECKING:
     from jobs.roi.decision import Reason
     from jobs.roi.evaluate import CaseResult
 
+# what speaks for an arm and what against it; the others are only said
+_GOOD = (
+    "probability-high",
+    "beats-baseline",
+    "beats-nothing",
+    "beats-no-model",
+    "is-baseline",
+    "within-budget",
+    "best-go-arm",
+)
+_BAD = (
+    "probability-low",
+    "worse-than-no-model",
+    "over-budget",
+    "minimum-missed",
+    "all-no-go",
+    "arm-failed",
+)
 # how each fact of a reason is written; the others stand as they are
 _KINDS = {
     **dict.fromkeys(("p", "p_no", "p_go", "p_repeated", "chosen_share"), "share"),
@@ -36,8 +54,18 @@ def reason_text(reason: "Reason", currency: str, me: Viewer) -> str:
     return me.text(key, **facts)
 
 
+def tone_of(code: str) -> str:
+    """go, no or more: whether a reason speaks for its arm, against it, or for care."""
+    if code in _GOOD:
+        return "go"
+    return "no" if code in _BAD else "more"
+
+
 def lead_key(result: "CaseResult") -> str:
     """The key of the sentence that answers for a result with a verdict."""
+    chosen = result.arms[result.chosen_arm].reasons if result.chosen_arm else []
+    if any(r.code == "worse-than-no-model" for r in chosen):
+        return "roi.lead.no-model"
     unknown = any(r.code == "arms-unknown" for r in result.reasons)
     return "roi.lead.unknown" if unknown else f"roi.lead.{result.verdict}"
 
@@ -52,6 +80,9 @@ def _fact(name: str, value: float | str, currency: str, me: Viewer) -> str:
         return arm_name_of(str(value), me) if value else me.text("roi.nothing")
     if name == "rate":
         return me.text(f"rate.{value}")
+    if name == "rule":
+        key = f"rule.{value}"
+        return me.text(key) if has_text(key) else me.text("rule.class", name=value)
     if name == "subject" and isinstance(value, str):
         return input_name(value, me) if value else ""
     if name == "protocol":

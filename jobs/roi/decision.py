@@ -39,6 +39,11 @@ REASONS: dict[str, tuple[str, ...]] = {
         "p",
     ),  # no arm is adequate: against doing nothing
     "not-surely-better-than-nothing": ("arm", "mean", "q05", "q95", "p"),
+    # beside the verdict, where one decision for every item pays; npv: that rule's
+    # rule: flag | pass, or the class that every item is taken for
+    "beats-no-model": ("arm", "rule", "npv", "mean", "q05", "q95"),
+    "not-surely-better-than-no-model": ("arm", "rule", "npv", "mean", "q05", "q95"),
+    "worse-than-no-model": ("arm", "rule", "npv", "mean", "q05", "q95"),  # 95% quantile < 0
     "within-budget": ("cost", "budget"),
     "over-budget": ("cost", "budget"),
     "minimum-missed": ("arm", "rate", "measured", "minimum"),  # rate: detection | pass | precision

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from digpt.errors import UserError
-from jobs.roi import decision, risk
+from jobs.roi import decision, no_model, risk
 from jobs.roi.arm import (
     RATES,
     Measured,
@@ -75,6 +75,7 @@ def evaluate_case(
     figures = {name: m.gate_figures() for name, m in measured.items()}
     baseline = decision.find_baseline(figures)
     base = figures[baseline] if baseline is not None else None
+    rule = no_model.best_rule(world) if measured else None
     results: dict[str, ArmResult] = {}
     for evidence in arms:
         name = evidence.arm
@@ -85,8 +86,10 @@ def evaluate_case(
         verdict, reasons = decision.arm_verdict(name, figures[name], gate, baseline, gain)
         shown = figures_of(measured[name], gain, measured[baseline] if baseline else None)
         shown = with_forecast(shown, measured[name])
-        missed = minimum_missed(case, name, shown)
-        results[name] = _result(evidence, verdict, [*reasons, *missed], shown)
+        reasons = [*reasons, *minimum_missed(case, name, shown)]
+        if verdict is not None and rule is not None:
+            reasons[1:1] = no_model.against(name, figures[name], rule)
+        results[name] = _result(evidence, verdict, reasons, shown)
     return _project(world, results, measured, against_all, baseline)
 
 

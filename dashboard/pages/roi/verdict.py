@@ -10,23 +10,13 @@ from dashboard.mistakes import case_error
 from dashboard.names import arm_name_of
 from dashboard.pages.roi.view import View
 from dashboard.pages.shell import link
-from dashboard.reasons import lead_key, reason_text
+from dashboard.reasons import lead_key, reason_text, tone_of
 from dashboard.text import Viewer
 
 if TYPE_CHECKING:
     from jobs.roi.decision import Reason
 
-SHOWN_REASONS = 3
-# what speaks for an arm, what against it, and what is only said
-_GOOD = (
-    "probability-high",
-    "beats-baseline",
-    "beats-nothing",
-    "is-baseline",
-    "within-budget",
-    "best-go-arm",
-)
-_BAD = ("probability-low", "over-budget", "minimum-missed", "all-no-go")
+SYMBOLS = {"go": "✓", "no": "✕", "more": "!"}
 # where the figure of a reason comes from: a part of this page, or another page
 _SOURCES = {
     **dict.fromkeys(
@@ -34,7 +24,9 @@ _SOURCES = {
     ),
     **dict.fromkeys(
         ("is-baseline", "beats-baseline", "not-surely-better", "beats-nothing", "best-go-arm",
-         "not-surely-better-than-nothing", "all-no-go", "decided-by-mean", "choice-repeated"),
+         "not-surely-better-than-nothing", "beats-no-model",
+         "not-surely-better-than-no-model", "worse-than-no-model", "all-no-go", "decided-by-mean",
+         "choice-repeated"),
         "#roi-arms-card"),
     **dict.fromkeys(("within-budget", "over-budget", "no-next-stage-cost"), "#roi-next-stage-cost"),
     "no-stage-budget": "#roi-stage-budget",
@@ -86,19 +78,18 @@ def verdict_card(shown: View, me: Viewer) -> Html:
         return note(words, "no", "roi-error")
     if result is None:
         return NOTHING
-    told = reasons(shown, me)
+    told, more = reasons(shown, me)
     if result.verdict is None:
         tone, big = "mute", me.text("roi.no-verdict")
     else:
         tone, symbol = VERDICTS[result.verdict]
         big = f"{symbol} {me.text(f'verdict.{result.verdict}')}"
     rest = NOTHING
-    if told[SHOWN_REASONS:]:
-        more = join(told[SHOWN_REASONS:])
+    if more:
         rest = h(
             '<details><summary>{w}</summary><ul class="d-why">{more}</ul></details>',
             w=me.text("roi.more-reasons"),
-            more=more,
+            more=join(more),
         )
     return h(
         '<section class="d-card d-verdict d-edge-{tone}" id="roi-verdict" data-verdict="{code}">'
@@ -110,7 +101,7 @@ def verdict_card(shown: View, me: Viewer) -> Html:
         label=me.text("roi.verdict"),
         big=big,
         about=_about(shown, me),
-        told=join(told[:SHOWN_REASONS]),
+        told=join(told),
         rest=rest,
         fixed=fixed_html(shown, me),
     )
@@ -144,34 +135,34 @@ def _about(shown: View, me: Viewer) -> str:
     return me.text("roi.about.none") if shown.result.verdict is None else ""
 
 
-def reasons(shown: View, me: Viewer) -> list[Html]:
-    """All reasons: the shown arm's, then the project's; the doubt about the choice comes third."""
+def reasons(shown: View, me: Viewer) -> tuple[list[Html], list[Html]]:
+    """Reasons to show and those to unfold, every sentence once.
+
+    How sure the shown arm is, what it beats, and the project's first, which is the doubt about the
+    choice; an arm is compared with a rule without a model only where such a rule pays.
+    """
     result, arm = shown.result, shown.shown_arm
     assert result is not None
-    if result.verdict is None:
-        found = list(result.reasons)
-    else:
+    own, project, lead = [], list(result.reasons), 0
+    if result.verdict is not None:
         own = list(arm.reasons) if arm else []
-        project = [r for r in result.reasons if r.code != "best-go-arm"]
-        found = [*own[:2], *project, *own[2:]]
+        project = [r for r in project if r.code != "best-go-arm"]
+        lead = 3 if any(r.code.endswith("no-model") for r in own) else 2
+    found = [*own[:lead], *project, *own[lead:]]
     known: dict[str, Reason] = {reason_text(r, result.currency, me): r for r in found}
     pilot = shown.card.id if shown.card else ""
-    return [_reason_line(r, words, pilot, me) for words, r in known.items()]
+    lines = [_reason_line(r, words, pilot, me) for words, r in known.items()]
+    first = max(3, lead + 1)
+    return lines[:first], lines[first:]
 
 
 def _reason_line(reason: Reason, words: str, pilot: str, me: Viewer) -> Html:
-    if reason.code in _GOOD:
-        tone, symbol = "go", "✓"
-    elif reason.code in _BAD:
-        tone, symbol = "no", "✕"
-    else:
-        tone, symbol = "more", "!"
     return h(
         '<li data-reason="{code}"><span class="d-{tone}-ink">{s}</span>'
         "<span>{w}{source}</span></li>",
         code=reason.code,
-        tone=tone,
-        s=symbol,
+        tone=tone_of(reason.code),
+        s=SYMBOLS[tone_of(reason.code)],
         w=rich(words),
         source=_source(reason.code, pilot, me),
     )

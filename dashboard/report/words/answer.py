@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dashboard.html import VERDICTS
-from dashboard.reasons import lead_key, reason_text
+from dashboard.reasons import lead_key, reason_text, tone_of
 from dashboard.report.facts import Facts
 from dashboard.report.story import Metric, Verdict
 from dashboard.report.words.phrases import join, likely, listed, name, no_result
 from dashboard.text import Viewer
 from jobs.spec import PRETRAINING
 
-SHOWN_REASONS = 4
+SHOWN_REASONS = 5
 LIVE = ("queued", "running")
-_GOOD = ("probability-high", "beats-baseline", "beats-nothing", "is-baseline", "within-budget")
-_BAD = ("probability-low", "over-budget", "minimum-missed", "all-no-go", "arm-failed")
 _SAID_ELSEWHERE = ("best-go-arm", "choice-repeated")  # in the answer, and among the risks
 
 
@@ -56,17 +54,11 @@ def _reasons(facts: Facts, me: Viewer) -> tuple[tuple[str, str], ...]:
     assert result is not None
     found = [*(arm.reasons if arm else ()), *result.reasons]
     told = {
-        reason_text(r, result.currency, me): _tone(r.code)
+        reason_text(r, result.currency, me): tone_of(r.code)
         for r in found
         if r.code not in _SAID_ELSEWHERE
     }
     return tuple((tone, words) for words, tone in list(told.items())[:SHOWN_REASONS])
-
-
-def _tone(code: str) -> str:
-    if code in _GOOD:
-        return "go"
-    return "no" if code in _BAD else "more"
 
 
 def metrics(facts: Facts, me: Viewer) -> tuple[Metric, ...]:
