@@ -7,8 +7,8 @@ from tests.jobs.roi.cases import DRAWS, case, evidence, only
 
 
 def test_a_go_that_a_rule_without_a_model_beats_is_no_plain_yes():
-    plain = evaluate_case(case(), [evidence()], draws=DRAWS)
-    beaten = evaluate_case(case(cost_false_alarm=4), [evidence()], draws=DRAWS)
+    plain = evaluate_case(case(), [evidence("digpt × filters")], draws=DRAWS)
+    beaten = evaluate_case(case(cost_false_alarm=4), [evidence("digpt × filters")], draws=DRAWS)
     assert (plain.verdict, lead_key(plain)) == ("GO", "roi.lead.GO")
     assert (beaten.verdict, lead_key(beaten)) == ("GO", "roi.lead.no-model")
     (reason,) = [r for r in only(beaten).reasons if r.code == "worse-than-no-model"]
