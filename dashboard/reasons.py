@@ -26,6 +26,7 @@ _BAD = (
     "minimum-missed",
     "all-no-go",
     "arm-failed",
+    "results-lost",
 )
 # how each fact of a reason is written; the others stand as they are
 _KINDS = {

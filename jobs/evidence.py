@@ -1,6 +1,7 @@
 """From predictions to a business case: scores of every arm, and an example case to start from."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -85,9 +86,15 @@ def _judged(
     by_name = {f.arm.name: f for f in finished}
     candidates = []
     for arm in arms:
-        found = by_name.get(arm.name)
-        own = _evidence(found, case, spent[arm.name], read) if found else []
-        candidates += own or [_without(arm, spent[arm.name])]
+        found, money = by_name.get(arm.name), spent[arm.name]
+        try:
+            own = _evidence(found, case, money, read) if found else []
+        except UserError as error:
+            if error.code != "missing-predictions":
+                raise
+            # one arm's loss is not the others'
+            own = [replace(_without(arm, money), lost=True)]
+        candidates += own or [_without(arm, money)]
     return case, choose_evidence(case, candidates)
 
 

@@ -272,7 +272,12 @@ def read_predictions(folder: Path, split: str) -> dict[str, list[np.ndarray]]:
     """Label budget -> one (n, C) array of class probabilities for each label seed, in row order."""
     path = folder / "predictions.parquet"
     if not path.is_file():
-        raise UserError(f"{path} is missing: run the stage again.", code="missing-predictions")
+        raise UserError(
+            f"Predictions are missing on the disk ({path}). Submit the same pilot again: "
+            "only what is missing is run.",
+            code="missing-predictions",
+            path=str(path),
+        )
     table = pq.read_table(path, filters=[("split", "==", split)])
     found: dict[str, dict[int, np.ndarray]] = defaultdict(dict)
     budgets = np.asarray(table["label_budget"].to_pylist())

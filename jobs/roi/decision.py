@@ -17,6 +17,7 @@ GO, NO_GO, COLLECT = "GO", "NO-GO", "COLLECT MORE"
 REASONS: dict[str, tuple[str, ...]] = {
     # why there is no verdict
     "arm-failed": ("arm",),
+    "results-lost": ("arm",),
     "no-evidence": ("arm", "protocol", "label_budget"),
     "no-good-class": (),
     "no-positive-items": ("arm",),

@@ -48,6 +48,7 @@ class ArmEvidence:
     val_class: np.ndarray | None = None  # (n_val,) str; needed for a prevalence by class
     pilot_cost_money: float = 0.0  # already spent (sunk), in the case's currency
     failed: bool = False
+    lost: bool = False  # it finished, but its predictions are no longer on the disk
     seeds: tuple[object, ...] | None = None  # equal lists are resampled together
     item: str = "image"  # what was predicted: image | object
     val_lead_time: np.ndarray | None = None  # (n_val,) from the image to the failure
@@ -105,7 +106,7 @@ def _common_budget(usable: Sequence[ArmEvidence]) -> int | str | None:
 
 def _absent(case: Case, own: Sequence[ArmEvidence]) -> ArmEvidence:
     """An arm's evidence without scores: failed, or not tried as the case asks."""
-    if all(c.failed for c in own):
+    if all(c.failed or c.lost for c in own):
         return own[0]
     return replace(
         next(c for c in own if not c.failed),
@@ -132,6 +133,8 @@ def unusable(evidence: ArmEvidence) -> Reason | None:
     """Why an arm has no figures, if so."""
     if evidence.failed:
         return Reason("arm-failed", {"arm": evidence.arm})
+    if evidence.lost:
+        return Reason("results-lost", {"arm": evidence.arm})
     if not len(evidence.test_scores) or not len(evidence.val_scores):
         facts: dict[str, float | str] = {
             "arm": evidence.arm,

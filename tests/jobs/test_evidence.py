@@ -1,5 +1,8 @@
 """From predictions to a case: which scores count, and the example to start from."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,7 @@ from jobs.money.pricing import PriceTable
 from jobs.roi import parse_case
 from jobs.roi.case import MONEY_FIELDS
 from jobs.service import PilotService
+from tests.handmade import service_in
 
 Finished = tuple[PilotService, str]
 
@@ -39,6 +43,21 @@ def test_no_good_class_is_a_reason_and_no_figure(finished: Finished):
     result = service.roi(pilot, example(good_classes=[]))
     assert result.verdict is None
     assert [r.code for r in result.reasons] == ["no-good-class"]
+
+
+def test_an_arm_whose_predictions_are_gone_has_no_verdict_and_does_not_stop_the_others(
+    finished: Finished, tmp_path: Path
+):
+    shutil.copytree(finished[0].settings.home, tmp_path / "home")
+    service, pilot = service_in(tmp_path / "home"), finished[1]
+    lost = next(f for f in service._finished(pilot) if f.arm.name == "scratch")
+    shutil.rmtree(lost.predictions["probe:0"])
+    arms = service.roi(pilot, example()).arms
+    assert [(r.code, r.facts) for r in arms["scratch"].reasons] == [
+        ("results-lost", {"arm": "scratch"})
+    ]
+    assert (arms["scratch"].verdict, arms["scratch"].figures) == (None, None)
+    assert arms["frozen × filters"].figures is not None
 
 
 @pytest.mark.parametrize("currency", ["USD", "JPY", "EUR"])
