@@ -17,9 +17,9 @@ HEADER = """\
 
 
 def resolve() -> dict[str, str]:
-    """Version of every package that `.[dev]` needs, from pip's own resolver."""
+    """Version of uv and of every package that `.[dev]` needs, from pip's own resolver."""
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed"]
-    command += ["--quiet", "--report", "-", "--editable", f"{ROOT}[dev]"]
+    command += ["--quiet", "--report", "-", "uv", "--editable", f"{ROOT}[dev]"]
     report = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     found = [item["metadata"] for item in json.loads(report)["install"]]
     return {item["name"]: item["version"] for item in found if item["name"] != "digpt-pilot"}
