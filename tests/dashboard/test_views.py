@@ -4,8 +4,10 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import fakes
+import gradio as gr
 import pytest
 from fakes import EXAMPLE_CASE, RANGED_CASE, FakeService, card, gain, running, spread
 
@@ -23,6 +25,7 @@ from dashboard.pages.data.view import sentence as data_words
 from dashboard.pages.data_in import name_for, problems
 from dashboard.pages.data_in.problems import problem_rows
 from dashboard.pages.new.draft import Draft, candidates, from_json, from_spec, to_spec, with_choice
+from dashboard.pages.new.page import _Page as NewPage
 from dashboard.pages.new.plan import before_launch
 from dashboard.pages.new.tokenizers import tokenizer_cards
 from dashboard.pages.new.view import begin
@@ -477,6 +480,19 @@ def test_a_clone_can_ask_for_more_seeds(service):
     plain, more = begin(service, None, "p1"), begin(service, None, "p1", "3")
     assert more.seeds == plain.seeds + 3
     assert begin(service, None, "p1", "many").seeds == plain.seeds
+
+
+def test_a_proposed_experiment_opens_at_its_plan_and_a_plain_clone_at_its_data(service):
+    with gr.Blocks():
+        page = NewPage(service, JA)
+    draft = replace(begin(service, None, "p1", labels="13000"), dataset="surfaces")
+    proposed = SimpleNamespace(query_params={"clone": "p1", "labels": "13000"})
+    steps, title, table, *_ = page.open_plan(draft.to_json(), proposed)
+    assert steps.constructor_args["selected"] == 3
+    assert "13,000枚の画像を使います" in title
+    assert "new-plan" in table
+    plain = SimpleNamespace(query_params={"clone": "p1"})
+    assert all(part == gr.skip() for part in page.open_plan(draft.to_json(), plain))
 
 
 class TestData:

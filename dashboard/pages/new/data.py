@@ -1,6 +1,6 @@
 """Step 1: every dataset as a card, and the chosen one with its pictures, counts and notes."""
 
-from dashboard.html import Html, empty, h, join, note, png, table, tag
+from dashboard.html import NOTHING, Html, empty, h, join, note, png, table, tag
 from dashboard.pages.new.view import View
 from dashboard.problems import remark_words
 from dashboard.text import Viewer, has_text
@@ -45,14 +45,19 @@ def dataset_detail(shown: View, me: Viewer) -> Html:
         h('<figure>{p}<figcaption class="d-note">{c}</figcaption></figure>', p=png(p, c), c=c)
         for c, p in shown.thumbnails.get(data.name, [])
     )
+    drawn = shown.draft.images
+    more = (
+        note(me.text("new.images", images=me.number(drawn, "count")), "info") if drawn else NOTHING
+    )
     notes = join(note(remark_words(w, me), "more") for w in data.warnings)
     remarks = join(h('<p class="d-note">{n}</p>', n=n) for n in dataset_notes(data, me))
     return h(
         '<div class="d-card d-stack"><h2>{name}</h2><div class="d-thumbs d-large">{pictures}</div>'
-        '{counts}{notes}{remarks}<p class="d-note">{source}</p></div>',
+        '{counts}{more}{notes}{remarks}<p class="d-note">{source}</p></div>',
         name=data.name,
         pictures=pictures,
         counts=_counts(data, me),
+        more=more,
         notes=notes,
         remarks=remarks,
         source=me.text(

@@ -33,6 +33,11 @@ class Draft:
     hours: float | None = None
     rest: Mapping[str, Any] = field(default_factory=dict)  # of a spec, what the form does not show
 
+    @property
+    def images(self) -> int | None:
+        """How many images of a built-in set; None: as many as it has by itself."""
+        return self.rest.get("dataset", {}).get("images")
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

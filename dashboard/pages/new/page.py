@@ -119,7 +119,10 @@ class _Page:
     def connect(self, demo: gr.Blocks) -> None:
         """Wire all events."""
         form, arms = self.form, self.arms
-        demo.load(self.load, [form.kept], [*form.outputs, self.top, self.imports.box], **QUIET)
+        loaded = demo.load(
+            self.load, [form.kept], [*form.outputs, self.top, self.imports.box], **QUIET
+        )
+        loaded.then(self.open_plan, form.kept, self._planned, **QUIET)
         for part in (self.dataset, self.tokenizers, arms.methods):
             part.input(self.choose, form.inputs, form.outputs, **QUIET)
         arms.preset.input(self.choose_preset, form.inputs, form.outputs, **QUIET)
@@ -146,7 +149,7 @@ class _Page:
         self.to_plan.click(
             self.make_plan,
             self.form.inputs,
-            [self.steps, self.top, self.plan, self.before, self.arms.error, self.consent],
+            self._planned,
             **busy(self.to_plan),
         )
         launched = self.launch.click(
@@ -156,6 +159,10 @@ class _Page:
             **busy(self.launch),
         )
         launched.then(None, self.launched, None, js=_TO_ITS_RUN, **PRIVATE)
+
+    @property
+    def _planned(self) -> list[Any]:
+        return [self.steps, self.top, self.plan, self.before, self.arms.error, self.consent]
 
     def load(self, kept: object, request: gr.Request) -> list[Any]:
         asked = request.query_params
@@ -167,6 +174,17 @@ class _Page:
         page = self.form.shown(draft)
         wants_data = gr.update(open=True) if "add" in request.query_params else gr.skip()
         return [*page, head("data", from_json(page[0]), self.me, lead), wants_data]
+
+    def open_plan(self, kept: object, request: gr.Request) -> list[Any]:
+        """A next experiment that was proposed is complete: it opens at its plan, to be launched."""
+        if not {"more_seeds", "labels"} & set(request.query_params):
+            return [gr.skip()] * len(self._planned)
+        draft = from_json(kept)
+        try:
+            return self._plan_of(draft)
+        except UserError as error:
+            lead = head("data", draft, self.me, self.me.error(error))
+            return [gr.skip(), lead, *[gr.skip()] * (len(self._planned) - 2)]
 
     def choose(self, kept: object, *values: Any) -> list[Any]:
         """After a dataset, tokenizer or method was chosen."""
@@ -206,13 +224,15 @@ class _Page:
 
     def make_plan(self, kept: object, *values: Any) -> list[Any]:
         """Estimate the draft and go on to the plan; a mistake is shown where it was made."""
-        draft, me = draft_of(kept, values), self.me
         try:
-            spec = to_spec(draft)
-            found = self.service.estimate(spec)
+            return self._plan_of(draft_of(kept, values))
         except UserError as error:
-            return [*[gr.skip()] * 4, note(me.error(error), "no", "new-error"), gr.skip()]
-        title = head("plan", draft, me, plan_lead(found, me))
+            return [*[gr.skip()] * 4, note(self.me.error(error), "no", "new-error"), gr.skip()]
+
+    def _plan_of(self, draft: Draft) -> list[Any]:
+        spec, me = to_spec(draft), self.me
+        found = self.service.estimate(spec)
+        title = head("plan", draft, me, plan_lead(found, draft.images, me))
         shown = [plan(found, me), before_launch(found, me)]
         forbidden = self.service.forbidden(spec)
         consent = gr.update(choices=forbidden, value=[], visible=bool(forbidden))

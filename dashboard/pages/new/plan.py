@@ -9,15 +9,17 @@ from dashboard.text import Viewer, has_text
 from jobs.views import EstimateView, Range
 
 
-def plan_lead(found: EstimateView, me: Viewer) -> str:
-    """The plan's answer: how long and how much."""
+def plan_lead(found: EstimateView, images: int | None, me: Viewer) -> str:
+    """The plan's answer: how long and how much; and how many images, where that was chosen."""
     trifle = is_trifle(found.money.likely, found.currency)
-    return me.text(
+    lead = me.text(
         "new.plan.answer.trifle" if trifle else "new.plan.answer",
         time=me.number(found.wall_seconds.likely, "duration"),
         cost=me.number(found.money.likely, "money", found.currency),
         basis=me.text(f"basis.{found.basis}"),
     )
+    drawn = me.text("new.images", images=me.number(images, "count")) if images else ""
+    return me.text("overview.lead.space").join(part for part in (lead, drawn) if part)
 
 
 def plan(found: EstimateView, me: Viewer) -> Html:
