@@ -8,7 +8,7 @@ from dashboard.html import Html, arm_chip, h, join, metric, rich, table
 from dashboard.names import arm_name_of
 from dashboard.numbers import is_trifle
 from dashboard.pages.roi.view import View
-from dashboard.text import Viewer
+from dashboard.text import Viewer, has_text
 
 if TYPE_CHECKING:
     from jobs.computing import ComputeView, PerItem
@@ -47,12 +47,17 @@ def spent_html(found: ComputeView, me: Viewer) -> Html:
             me.text(
                 "compute.co2.note",
                 factor=me.number(grid.kg_per_kwh, "plain"),
-                place=grid.place,
+                place=_place(grid.place, me),
                 source=grid.source,
             ),
         ),
     ]
     return h('<div class="d-metrics d-bare">{p}</div>', p=join(parts))
+
+
+def _place(name: str, me: Viewer) -> str:
+    """Where a CO₂ factor is for; of the shipped table in the reader's language."""
+    return me.text(f"grid.{name}") if has_text(f"grid.{name}") else name
 
 
 def larger_html(found: ComputeView, me: Viewer) -> Html:

@@ -34,7 +34,12 @@ def key_figures(f: Headline | None, case: Case | None, me: Viewer) -> Html:
         metric(
             me.text("roi.npv"),
             me.number(f.npv, "money", currency),
-            f"{me.text('roi.at-likely')}{me.text('list.separator')}{interval}",
+            h(
+                '{likely}{comma}<span class="d-iv">{interval}</span>',
+                likely=me.text("roi.at-likely"),
+                comma=me.text("list.separator"),
+                interval=interval,
+            ),
             tip=me.text("roi.npv.plain"),
         ),
         metric(
