@@ -155,10 +155,8 @@ def _fill(part: Any, colour: str) -> None:
 
 
 def _every(axis: Any, step: int) -> None:
-    """Write one category in so many only, and upright; python-pptx has no name for it."""
+    """Write one category in so many only; python-pptx has no name for it."""
     element = axis._element
-    axis.tick_labels.font.size = Pt(SMALL)
-    element.get_or_add_txPr().bodyPr.set("rot", "0")
     for tag in ("c:tickLblSkip", "c:tickMarkSkip"):
         skip = element.makeelement(qn(tag), {"val": str(step)})
         element.find(qn("c:noMultiLvlLbl")).addprevious(skip)
