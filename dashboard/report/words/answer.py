@@ -10,9 +10,13 @@ from dashboard.report.words.phrases import join, likely, listed, name, no_result
 from dashboard.text import Viewer
 from jobs.spec import PRETRAINING
 
-SHOWN_REASONS = 5
+SHOWN_REASONS = 4
 LIVE = ("queued", "running")
-_SAID_ELSEWHERE = ("best-go-arm", "choice-repeated")  # in the answer, and among the risks
+_SAID_ELSEWHERE = (  # in the answer, among the risks, under the next stage's cost
+    "best-go-arm",
+    "choice-repeated",
+    "within-budget",
+)
 
 
 def answer(facts: Facts, me: Viewer) -> str:
