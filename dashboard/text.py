@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboard.numbers import interval, number
+from digpt.errors import UserError
 
 LANGUAGES = ("en", "ja")
 LOCALES = Path(__file__).parent / "locales"
@@ -51,7 +52,7 @@ class Viewer:
         """`interval` in the viewer's language."""
         return interval(low, high, kind, self.language, currency)
 
-    def error(self, error: Any) -> str:
+    def error(self, error: UserError) -> str:
         """A UserError in the viewer's language where its code is translated, else as it came.
 
         English is what was raised, so `error.` keys are in the other languages' files alone; one
@@ -63,7 +64,16 @@ class Viewer:
         if self.language == "en" or not key:
             return error.message
         facts = {name: self._fact(name, value) for name, value in error.facts.items()}
-        return known[key].format(**facts | {"field": error.field or "", "message": error.message})
+        words = known[key].format(**facts | {"field": error.field or "", "message": error.message})
+        return f"{self._place(error.facts, known)}{words}"
+
+    def _place(self, facts: Mapping[str, Any], known: Mapping[str, str]) -> str:
+        """The file and the line of a spec, where the error is of one."""
+        source, line = facts.get("source"), facts.get("line")
+        if "source" not in facts or not (source or line):
+            return ""
+        part = "file" if source and line else "line" if line else "source"
+        return known[f"error.place.{part}"].format(source=source, line=line)
 
     def _fact(self, name: str, value: Any) -> Any:
         """What a sentence mentions: lists with commas, and the names of things in words."""
@@ -72,3 +82,11 @@ class Viewer:
         keys = {"kind": "error.kind", "task": "data.task", "status": "status", "split": "split"}
         key = f"{keys[name]}.{value}" if name in keys else ""
         return strings(self.language).get(key, value)
+
+
+def stored_error(error: Mapping[str, Any], me: Viewer) -> str:
+    """What stopped a stage or a pilot, as the store keeps it, in the viewer's language."""
+    named = ("code", "message", "field", "facts")
+    facts = {k: v for k, v in error.items() if k not in named} | (error.get("facts") or {})
+    message, code = str(error.get("message", "")), str(error.get("code", ""))
+    return me.error(UserError(message, code=code, field=error.get("field"), **facts))

@@ -51,21 +51,23 @@ def parse_init(text: str) -> Init:
     family, colon, rest = (part.strip() for part in text.strip().partition(":"))
     pick(FAMILIES, family, "init")
     if not colon or not rest:
-        raise _wrong(text, f"{family} needs {FAMILIES[family]}, as in {family}:...")
+        raise _wrong(text, family, f"{family} needs {FAMILIES[family]}, as in {family}:...")
     if family == "official":
         return Init(family=family, weights=rest)
     if family == "arm":
         pilot, slash, arm = (part.strip() for part in rest.partition("/"))
         if not (pilot and slash and arm):
-            raise _wrong(text, "write arm:PILOT/ARM, as in arm:0f3k2q/digpt × filters")
+            raise _wrong(text, "arm", "write arm:PILOT/ARM, as in arm:0f3k2q/digpt × filters")
         return Init(family=family, pilot=pilot, arm=arm.replace(" x ", " × "))
     model, at, weights = (part.strip() for part in rest.partition("@"))
     if not model or (at and not weights):
-        raise _wrong(text, f"{family} needs {FAMILIES[family]}")
+        raise _wrong(text, family, f"{family} needs {FAMILIES[family]}")
     if family == "timm" and weights and not is_file(weights):
-        raise _wrong(text, f"{weights!r} is not a path; in timm a tag belongs to the name")
+        why = f"{weights!r} is not a path; in timm a tag belongs to the name"
+        raise _wrong(text, "timm-tag", why)
     if family == "clip" and not weights:
-        raise _wrong(text, f"it does not say which weights; write clip:{model}@TAG or @FILE")
+        why = f"it does not say which weights; write clip:{model}@TAG or @FILE"
+        raise _wrong(text, "clip-weights", why)
     return Init(family=family, model=model, weights=weights)
 
 
@@ -85,9 +87,13 @@ def check_sizes(init: Init, found: Mapping[str, Any], student: Student) -> None:
             f" write pretrain: {{student: {{{fix}}}}}.",
             code="init-sizes",
             field="init",
+            name=init.text,
+            there=there,
+            here=here,
+            fix=fix,
             differing=differing,
         )
 
 
-def _wrong(text: str, why: str) -> UserError:
-    return UserError(f"Init {text!r}: {why}.", code="bad-init", field="init", name=text)
+def _wrong(text: str, why: str, said: str) -> UserError:
+    return UserError(f"Init {text!r}: {said}.", code="bad-init", field="init", why=why, name=text)

@@ -1,15 +1,15 @@
 """Changes to a preset's numbers by name, as a spec or a command line has them, and their bounds.
 
-What is wrong is a `ValueError` of one sentence that begins with the field, or a `UserError` for an
-unknown name. No torch here.
+What is wrong is a `UserError` of one sentence that begins with the field, or that of an unknown
+name. No torch here.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from digpt.errors import pick
+from digpt.errors import UserError, pick
 from digpt.recipe import CROPS, PLAIN_VIEWS, STUDENTS, Recipe, Student, Transfer
 
 P = TypeVar("P", Student, Recipe, Transfer)
@@ -59,7 +59,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 def override(part: P, changes: object, where: str) -> P:
     """`part` with `changes`, each checked against the field's name and type."""
     if not isinstance(changes, Mapping):
-        raise ValueError(f"{where} must be a map of fields, not {changes!r}")
+        raise _wrong(where, "map", value=changes)
     known = {f.name: 0 for f in fields(part) if f.name != "student"}
     for name in changes:
         pick(known, str(name), f"{where} field")
@@ -71,10 +71,7 @@ def override_student(preset: Student, asked: object) -> Student:
     """The preset's student, or the one of a name, with changes; taps follow a changed depth."""
     changes = {"preset": asked} if isinstance(asked, str) else asked
     if not isinstance(changes, Mapping):
-        raise ValueError(
-            f"pretrain.student must be one of {', '.join(STUDENTS)} or a map of fields, not "
-            f"{asked!r}"
-        )
+        raise _wrong("pretrain.student", "student", known=", ".join(STUDENTS), value=asked)
     changes = dict(changes)
     if "preset" in changes:
         preset = pick(STUDENTS, str(changes.pop("preset")), "student preset")
@@ -90,21 +87,21 @@ def _typed(current: object, value: object, where: str) -> object:
     if isinstance(current, bool) and isinstance(value, bool):
         return value
     if isinstance(current, bool) or isinstance(value, bool):
-        allowed = "true or false" if isinstance(current, bool) else "a number or text"
-        raise ValueError(f"{where} must be {allowed}, not {value!r}")
+        why = "yes-or-no" if isinstance(current, bool) else "no-yes-or-no"
+        raise _wrong(where, why, value=value)
     if isinstance(current, int) and isinstance(value, int):
         return value
     if isinstance(current, float) and isinstance(value, (int, float)):
         return float(value)
     if isinstance(current, str) and isinstance(value, str):
         return value
-    raise ValueError(f"{where} must be {type(current).__name__}, not {value!r}")
+    raise _wrong(where, f"type-{type(current).__name__}", value=value)
 
 
 def whole(value: object, where: str, low: int, high: int) -> int:
     """`value`, if it is a whole number within the bounds."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ValueError(f"{where} must be a whole number from {low} to {high}, not {value!r}")
+        raise _wrong(where, "whole", low=low, high=high, value=value)
     return value
 
 
@@ -113,7 +110,7 @@ def _within(value: object, where: str, low: float, high: float) -> None:
     if isinstance(low, int):
         whole(value, where, low, int(high))
     elif not isinstance(value, (int, float)) or not low <= value <= high:
-        raise ValueError(f"{where} must be a number from {low:g} to {high:g}, not {value!r}")
+        raise _wrong(where, "number", low=f"{low:g}", high=f"{high:g}", value=value)
 
 
 def check(recipe: Recipe, transfer: Transfer) -> None:
@@ -136,42 +133,27 @@ def _check_bounds(recipe: Recipe, transfer: Transfer) -> None:
 
 
 def _check_student(student: Student) -> None:
-    if student.image_size % student.patch_size:
-        raise ValueError(
-            f"pretrain.student.image_size {student.image_size} is not a multiple of "
-            f"patch_size {student.patch_size}"
-        )
+    where, size, patch = "pretrain.student", student.image_size, student.patch_size
+    if size % patch:
+        raise _wrong(f"{where}.image_size", "multiple", value=size, other="patch_size", by=patch)
     for width, heads in (("dim", "heads"), ("decoder_dim", "decoder_heads")):
-        if getattr(student, width) % getattr(student, heads):
-            raise ValueError(
-                f"pretrain.student.{width} {getattr(student, width)} is not a multiple of "
-                f"{heads} {getattr(student, heads)}"
-            )
-    if any(not isinstance(t, int) or not 1 <= t <= student.depth for t in student.taps or ()):
-        raise ValueError(
-            f"pretrain.student.taps {student.taps} are not blocks of the encoder, 1 to "
-            f"{student.depth}"
-        )
-    if student.taps and (
-        sorted(set(student.taps)) != list(student.taps) or student.taps[-1] != student.depth
-    ):
-        raise ValueError(
-            f"pretrain.student.taps {student.taps} must ascend and end at {student.depth}, the last"
-            " block: blocks after the last tap would never train"
-        )
-    grid = student.image_size // student.patch_size
+        value, by = getattr(student, width), getattr(student, heads)
+        if value % by:
+            raise _wrong(f"{where}.{width}", "multiple", value=value, other=heads, by=by)
+    taps, depth = student.taps, student.depth
+    if any(not isinstance(t, int) or not 1 <= t <= depth for t in taps or ()):
+        raise _wrong(f"{where}.taps", "taps-blocks", value=taps, depth=depth)
+    if taps and (sorted(set(taps)) != list(taps) or taps[-1] != depth):
+        raise _wrong(f"{where}.taps", "taps-end", value=taps, depth=depth)
+    grid = size // patch
     if grid**2 > MAX_TOKENS:
-        raise ValueError(
-            f"pretrain.student.patch_size {student.patch_size} gives {grid**2:,} tokens per image; "
-            f"at most {MAX_TOKENS:,} are possible, so take larger patches"
-        )
+        raise _wrong(f"{where}.patch_size", "tokens", value=patch, count=grid**2, most=MAX_TOKENS)
     if len(student.clusters) != 2 or any(
         not isinstance(c, int) or c < 1 or grid % c for c in student.clusters
     ):
         valid = [k for k in range(1, grid + 1) if grid % k == 0]
-        raise ValueError(
-            f"pretrain.student.clusters {student.clusters} do not divide the {grid}×{grid} patch "
-            f"grid; each may be one of {valid}"
+        raise _wrong(
+            f"{where}.clusters", "clusters", value=student.clusters, grid=grid, known=valid
         )
 
 
@@ -184,7 +166,7 @@ def _check_recipe(recipe: Recipe) -> None:
     for beta in recipe.betas:
         _within(beta, "pretrain.betas", 0.0, 0.99999)
     if len(recipe.betas) != 2:
-        raise ValueError(f"pretrain.betas are two numbers, not {recipe.betas}")
+        raise _wrong("pretrain.betas", "two", value=recipe.betas)
 
 
 def _check_transfer(transfer: Transfer) -> None:
@@ -192,19 +174,14 @@ def _check_transfer(transfer: Transfer) -> None:
         _within(rate, "transfer.finetune_lrs", *BOUNDS["lr"])
     asked = transfer.finetune_randaugment
     if asked and not re.fullmatch(r"rand(-(m|n|p|mstd|mmax|inc)\d+(\.\d+)?)+", asked):
-        raise ValueError(
-            "transfer.finetune_randaugment is written as timm has it, e.g. rand-m9-mstd0.5-inc1, "
-            f"not {asked!r}"
-        )
+        raise _wrong("transfer.finetune_randaugment", "randaugment", value=asked)
     for names in ("protocols", "label_budgets", "finetune_budgets", "finetune_lrs"):
         if not getattr(transfer, names):
-            raise ValueError(f"transfer.{names} is empty; name at least one, or leave it out")
-    for budget in (*transfer.label_budgets, *transfer.finetune_budgets):
-        if budget != "all" and not (isinstance(budget, int) and budget >= 1):
-            raise ValueError(
-                'transfer.label_budgets: a label budget is a number per class or "all", not '
-                f"{budget!r}"
-            )
+            raise _wrong(f"transfer.{names}", "empty")
+    for names in ("label_budgets", "finetune_budgets"):
+        for budget in getattr(transfer, names):
+            if budget != "all" and not (isinstance(budget, int) and budget >= 1):
+                raise _wrong(f"transfer.{names}", "budget", value=budget)
     for protocol in transfer.protocols:
         pick(dict.fromkeys(("probe", "knn", "finetune"), 0), protocol, "protocol")
 
@@ -213,30 +190,62 @@ def _check_crops(recipe: Recipe) -> None:
     for view in recipe.views:
         if view not in PLAIN_VIEWS and not re.fullmatch(r"crop[1-9]\d{0,2}", str(view)):
             pick(dict.fromkeys((*PLAIN_VIEWS, "crop1")), str(view), "pretrain.views")
-    crop_views = [view for view in recipe.views if view not in PLAIN_VIEWS]
-    if not recipe.views or len(set(recipe.views)) < len(recipe.views):
-        raise ValueError(f"pretrain.views {recipe.views} must name at least one view, each once")
-    if len(recipe.crop_scale) != 2:
-        raise ValueError(f"pretrain.crop_scale are two numbers, not {recipe.crop_scale}")
-    for share in recipe.crop_scale:
-        _within(share, "pretrain.crop_scale", 0.01, 1.0)
-    smallest, largest = recipe.crop_scale
-    if smallest > largest:
-        raise ValueError(f"pretrain.crop_scale {recipe.crop_scale}: the smaller share comes first")
-    if crop_views and recipe.crops != "cached":
-        raise ValueError(
-            f"pretrain.views {crop_views} are fixed crops; with crops {recipe.crops} every view is "
-            "cropped anew, so name identity and flip only"
-        )
-    if crop_views and smallest == 1:
-        raise ValueError("pretrain.crop_scale must be below 1 for views that crop, e.g. [0.2, 1.0]")
-    if not crop_views and recipe.crops == "cached" and smallest < 1:
-        raise ValueError(
-            "pretrain.crop_scale has no effect: name views such as crop1, or set crops to rois or "
-            "online"
-        )
+    _check_scale(recipe, [view for view in recipe.views if view not in PLAIN_VIEWS])
     if recipe.stored_size and recipe.stored_size < recipe.student.image_size:
-        raise ValueError(
-            f"pretrain.stored_size {recipe.stored_size} is smaller than the student's image_size "
-            f"{recipe.student.image_size}; leave it out, or keep images larger"
-        )
+        size = recipe.student.image_size
+        raise _wrong("pretrain.stored_size", "stored", value=recipe.stored_size, size=size)
+
+
+def _check_scale(recipe: Recipe, crop_views: list[str]) -> None:
+    if not recipe.views or len(set(recipe.views)) < len(recipe.views):
+        raise _wrong("pretrain.views", "views", value=recipe.views)
+    scale = recipe.crop_scale
+    if len(scale) != 2:
+        raise _wrong("pretrain.crop_scale", "two", value=scale)
+    for share in scale:
+        _within(share, "pretrain.crop_scale", 0.01, 1.0)
+    if scale[0] > scale[1]:
+        raise _wrong("pretrain.crop_scale", "scale-order", value=scale)
+    if crop_views and recipe.crops != "cached":
+        raise _wrong("pretrain.views", "views-fixed", value=crop_views, crops=recipe.crops)
+    if crop_views and scale[0] == 1:
+        raise _wrong("pretrain.crop_scale", "scale-whole")
+    if not crop_views and recipe.crops == "cached" and scale[0] < 1:
+        raise _wrong("pretrain.crop_scale", "scale-idle")
+
+
+def _wrong(field: str, why: str, **facts: Any) -> UserError:
+    said = _WRONG[why].format(**facts)
+    return UserError(f"{field} {said}.", code="bad-recipe", field=field, why=why, **facts)
+
+
+_WRONG = {  # what can be wrong with a field, said after its name
+    "map": "must be a map of fields, not {value!r}",
+    "student": "must be one of {known} or a map of fields, not {value!r}",
+    "yes-or-no": "must be true or false, not {value!r}",
+    "no-yes-or-no": "must be a number or text, not {value!r}",
+    "type-int": "must be a whole number, not {value!r}",
+    "type-float": "must be a number, not {value!r}",
+    "type-str": "must be text, not {value!r}",
+    "whole": "must be a whole number from {low} to {high}, not {value!r}",
+    "number": "must be a number from {low} to {high}, not {value!r}",
+    "multiple": "{value} is not a multiple of {other} {by}",
+    "taps-blocks": "{value} are not blocks of the encoder, 1 to {depth}",
+    "taps-end": "{value} must ascend and end at {depth}, the last block: blocks after the last tap "
+    "would never train",
+    "tokens": "{value} gives {count:,} tokens per image; at most {most:,} are possible, so take "
+    "larger patches",
+    "clusters": "{value} do not divide the {grid}×{grid} patch grid; each may be one of {known}",
+    "two": "are two numbers, not {value}",
+    "randaugment": "is written as timm has it, e.g. rand-m9-mstd0.5-inc1, not {value!r}",
+    "empty": "is empty; name at least one, or leave it out",
+    "budget": 'holds {value!r}; a label budget is a number per class or "all"',
+    "views": "{value} must name at least one view, each once",
+    "scale-order": "{value}: the smaller share comes first",
+    "views-fixed": "{value} are fixed crops; with crops {crops} every view is cropped anew, so "
+    "name identity and flip only",
+    "scale-whole": "must be below 1 for views that crop, e.g. [0.2, 1.0]",
+    "scale-idle": "has no effect: name views such as crop1, or set crops to rois or online",
+    "stored": "{value} is smaller than the student's image_size {size}; leave it out, or keep "
+    "images larger",
+}

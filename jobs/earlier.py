@@ -30,6 +30,8 @@ def _stages(init: Init, student: Student, store: Store) -> EarlierArm:
             f"Init {init.text!r}: that arm has no pretrained student. Name a pretrained one.",
             code="bad-init",
             field="init",
+            why="no-student",
+            name=init.text,
         )
     unfinished = next((s for s in runs if s.state != "done"), None)
     if unfinished:
@@ -38,6 +40,9 @@ def _stages(init: Init, student: Student, store: Store) -> EarlierArm:
             f" {unfinished.state}. Wait for it, or retry pilot {init.pilot}.",
             code="bad-init",
             field="init",
+            why="unfinished",
+            name=init.text,
+            pilot=init.pilot,
         )
     check_sizes(init, runs[0].params["recipe"]["student"], student)
     return tuple(tuple(_planned(s) for s in _with_inputs(run, known)) for run in runs)

@@ -68,6 +68,9 @@ def load_settings(
             f"{folder / 'digpt.toml'}: unknown setting {unknown[0]!r}. Known: {', '.join(names)}.",
             code="bad-setting",
             field=unknown[0],
+            why="unknown",
+            path=str(folder / "digpt.toml"),
+            known=names,
         )
     odd = next((n for n, v in values.items() if n != "slots" and not isinstance(v, str)), None)
     if odd is not None:
@@ -75,6 +78,9 @@ def load_settings(
             f"{folder / 'digpt.toml'}: {odd} must be a text in quotes, not {values[odd]!r}.",
             code="bad-setting",
             field=odd,
+            why="text",
+            path=str(folder / "digpt.toml"),
+            value=values[odd],
         )
     settings = replace(Settings(home=folder), **{k: v for k, v in values.items() if k != "slots"})
     return replace(settings, slots=_slots(values.get("slots", 0)))
@@ -93,6 +99,8 @@ def ensure_home(settings: Settings) -> None:
             "Choose another with --home DIR or DIGPT_HOME.",
             code="home-unwritable",
             field="home",
+            folder=str(settings.home),
+            reason=error.strerror,
         ) from error
 
 
@@ -102,7 +110,13 @@ def _from_file(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid TOML: {error}.", code="bad-setting") from error
+        raise UserError(
+            f"{path} is not valid TOML: {error}.",
+            code="bad-setting",
+            why="toml",
+            path=str(path),
+            reason=str(error),
+        ) from error
 
 
 def _slots(value: object) -> int:
@@ -115,5 +129,7 @@ def _slots(value: object) -> int:
             f"DIGPT_SLOTS must be a whole number of stages to run side by side, not {value!r}.",
             code="bad-setting",
             field="slots",
+            why="slots",
+            value=value,
         )
     return slots

@@ -9,12 +9,14 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from digpt.errors import UserError, pick
 from digpt.init import Init, parse_init
 from digpt.overrides import MAX_SEEDS, check, override, override_student, whole
 from digpt.recipe import PRESETS, Preset
 from digpt.tokenizers.names import parse
+from jobs.spec_errors import at_its_place, of_validation, of_yaml
 
 Method = Literal[
     "digpt", "digpt-ar", "digpt-visible", "igpt", "masked", "scratch", "frozen", "direct"
@@ -56,9 +58,13 @@ class Arm(_Part):
     @model_validator(mode="after")
     def _tokenizer_fits_method(self) -> "Arm":
         if self.method == "scratch" and self.tokenizer:
-            raise ValueError("scratch has no tokenizer; remove it")
+            raise PydanticCustomError("no-tokenizer", "scratch has no tokenizer; remove it")
         if self.method in NEED_TOKENIZER and not self.tokenizer:
-            raise ValueError(f"{self.method} needs a tokenizer, e.g. filters")
+            raise PydanticCustomError(
+                "needs-tokenizer",
+                "{method} needs a tokenizer, e.g. filters",
+                {"method": self.method},
+            )
         if self.tokenizer:
             object.__setattr__(self, "tokenizer", parse(self.tokenizer).canonical)
         return self
@@ -66,9 +72,11 @@ class Arm(_Part):
     @model_validator(mode="after")
     def _init_fits_method(self) -> "Arm":
         if self.init and self.method not in HAVE_STUDENT:
-            raise ValueError(
-                f"{self.method} has no student that an init could start; remove it, or take "
-                f"one of {', '.join(HAVE_STUDENT)}"
+            raise PydanticCustomError(
+                "no-student",
+                "{method} has no student that an init could start; remove it, or take one of "
+                "{known}",
+                {"method": self.method, "known": ", ".join(HAVE_STUDENT)},
             )
         if self.init and self.init != RANDOM:
             object.__setattr__(self, "init", parse_init(self.init).text)
@@ -102,7 +110,7 @@ class Limits(_Part):
             return None
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Z]{3})\s*", str(value))
         if not match:
-            raise ValueError('write an amount and a currency, e.g. "20 USD"')
+            raise PydanticCustomError("money", 'write an amount and a currency, e.g. "20 USD"')
         return f"{match[1]} {match[2]}"
 
     @property
@@ -131,9 +139,15 @@ class PilotSpec(_Part):
     @model_validator(mode="after")
     def _consistent(self) -> "PilotSpec":
         names = [arm.name for arm in self.arms]
-        twice = next((n for n in names if names.count(n) > 1), None)
-        if twice:
-            raise ValueError(f"arm {twice!r} is listed twice")
+        twice = next((i for i, n in enumerate(names) if n in names[:i]), None)
+        if twice is not None:
+            raise UserError(
+                f"arm {names[twice]!r} is listed twice.",
+                code="bad-spec",
+                field=f"arms.{twice}",
+                why="arm-twice",
+                arm=names[twice],
+            )
         pick(PRESETS, self.preset, "preset")
         _ = self.resolved
         return self
@@ -162,23 +176,22 @@ class PilotSpec(_Part):
 def load_spec(source: Path | str | Mapping[str, Any]) -> PilotSpec:
     """Read a spec from a YAML file, YAML text or plain values; errors name the field and line."""
     if isinstance(source, Mapping):
-        return _validate(dict(source), "", "the spec")
+        return _validate(dict(source), "", "")
     is_file = isinstance(source, Path)
-    text, where = (_read(source), str(source)) if is_file else (str(source), "the spec")
+    text, file = (_read(source), str(source)) if is_file else (str(source), "")
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error)
-        raise UserError(f"{where}{line} is not valid YAML: {problem}.", code="bad-yaml") from error
+        raise of_yaml(error, file) from error
     if not isinstance(values, dict):
         raise UserError(
-            f'{where} is not a pilot spec: expected fields such as "name", "dataset" and "arms". '
-            'Start from "digpt pilot template".',
+            f'{file or "The spec"} is not a pilot spec: expected fields such as "name", "dataset" '
+            'and "arms". Start from "digpt pilot template".',
             code="bad-spec",
+            why="shape",
+            source=file,
         )
-    return _validate(values, text, where)
+    return _validate(values, text, file)
 
 
 def with_more_seeds(spec: PilotSpec, more: int) -> PilotSpec:
@@ -217,82 +230,26 @@ def json_schema() -> dict[str, Any]:
     return PilotSpec.model_json_schema()
 
 
-def _validate(values: dict[str, Any], text: str, where: str) -> PilotSpec:
+def _validate(values: dict[str, Any], text: str, source: str) -> PilotSpec:
     try:
         return PilotSpec.model_validate(values)
     except ValidationError as error:
-        raise _readable(error, text, where) from error
-    except UserError as error:  # an unknown name, e.g. of a tokenizer
-        line = _line_with(text, str(error.facts.get("name", "")))
-        place = f"{where}, line {line}" if line else where
-        facts = error.facts | {"line": line}
-        message = f"{place}: {error.message}"
-        raise UserError(message, code=error.code, field=error.field, **facts) from error
-
-
-def _readable(error: ValidationError, text: str, where: str) -> UserError:
-    """The first mistake as one sentence with its field and, where known, its line."""
-    first = error.errors()[0]
-    path: list[int | str] = [p for p in first["loc"] if not str(p).startswith("function-")]
-    reason = first["msg"].removeprefix("Value error, ")
-    if not path and (named := re.match(r"(?:pretrain|transfer)(?:\.\w+)+", reason)):
-        path = [*named[0].split(".")]
-    field = ".".join(str(p) for p in path)
-    line = _line_of(text, path) if text else None
-    place = f"{where}, line {line}" if line else where
-    if first["type"] == "extra_forbidden":
-        return _unknown_field(path, field, place)
-    value = first.get("input")
-    shown = f" (got {value!r})" if isinstance(value, (str, int, float, bool)) else ""
-    label = f"{field}: " if field and not reason.startswith(field) else ""
-    return UserError(f"{place}: {label}{reason}{shown}.", code="bad-spec", field=field, line=line)
-
-
-def _unknown_field(path: list[int | str], field: str, place: str) -> UserError:
-    model: type[BaseModel] = PilotSpec
-    owners: dict[str, type[BaseModel]] = {"dataset": DatasetRef, "arms": Arm, "limits": Limits}
-    if len(path) > 1:
-        model = owners.get(str(path[0]), PilotSpec)
-    try:
-        pick(dict.fromkeys(model.model_fields, 0), str(path[-1]), "field")
-    except UserError as error:
-        return UserError(f"{place}: {error.message}", code="unknown-field", field=field)
-    raise AssertionError(field)
-
-
-def _line_of(text: str, path: list[int | str]) -> int | None:
-    """1-based line of the deepest part of `path` that stands in the YAML text."""
-    node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
-    line = None
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((k, v) for k, v in node.value if k.value == str(part)), None)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            if part >= len(node.value):
-                break
-            item: yaml.Node = node.value[part]
-            line, node = item.start_mark.line + 1, item
-    return line
-
-
-def _line_with(text: str, name: str) -> int | None:
-    """1-based line of the last place where `name` stands as a word of its own."""
-    word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
-    lines = [i for i, line in enumerate(text.splitlines(), 1) if name and word.search(line)]
-    return lines[-1] if lines else None
+        parts = {"dataset": DatasetRef, "arms": Arm, "limits": Limits}
+        raise of_validation(error, PilotSpec, parts, text, source) from error
+    except UserError as error:  # of a recipe, or an unknown name, e.g. of a tokenizer
+        raise at_its_place(error, text, source) from error
 
 
 def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except FileNotFoundError as error:
-        raise UserError(f"There is no file {path}.", code="missing-file", field="spec") from error
+        raise UserError(
+            f"There is no file {path}.", code="missing-file", field="spec", path=str(path)
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{path} cannot be read: {error}.", code="bad-file", field="spec"
+            f"{path} cannot be read: {error}.", code="bad-file", field="spec", path=str(path)
         ) from error
 
 
@@ -300,5 +257,11 @@ def _init(text: object) -> Init | None:
     if text is None or text == RANDOM:
         return None
     if not isinstance(text, str):
-        raise ValueError(f"pretrain.init must be text such as official:FILE, not {text!r}")
+        raise UserError(
+            f"pretrain.init must be text such as official:FILE, not {text!r}.",
+            code="bad-spec",
+            field="pretrain.init",
+            why="init",
+            value=text,
+        )
     return parse_init(text)

@@ -51,10 +51,11 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         as_json = bool(kwargs.get("as_json"))
+        language = "ja" if kwargs.get("lang") == "ja" else "en"
         try:
             return function(*args, **kwargs)
         except UserError as error:
-            fail(error, as_json, str(kwargs.get("lang") or "en"))
+            fail(error, as_json, language)
             raise typer.Exit(BAD_INPUT) from error
         except (KeyboardInterrupt, Cancelled) as error:
             say("Interrupted.")
@@ -62,18 +63,18 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
         except BrokenPipeError:
             raise typer.Exit(DONE) from None
         except OSError as error:
-            fail(_of_the_system(error), as_json)
+            fail(_of_the_system(error), as_json, language)
             raise typer.Exit(BAD_INPUT) from error
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:  # our mistake, or something nobody thought of
             if _is_disk_full(error):
-                fail(_disk_full(), as_json)
+                fail(_disk_full(), as_json, language)
                 raise typer.Exit(BAD_INPUT) from error
             if os.environ.get("DIGPT_DEBUG"):
                 raise
             home = kwargs.get("home")
-            fail(_unforeseen(error, home if isinstance(home, Path) else None), as_json)
+            fail(_unforeseen(error, home if isinstance(home, Path) else None), as_json, language)
             raise typer.Exit(FAILED) from error
 
     return run
@@ -87,7 +88,7 @@ def _of_the_system(error: OSError) -> UserError:
     text = (
         f"{error.filename or 'A file'} cannot be used: {reason}. Check that it is there and yours."
     )
-    return UserError(text, code="os-error")
+    return UserError(text, code="os-error", path=error.filename or "–", reason=reason)
 
 
 def _disk_full() -> UserError:
@@ -107,7 +108,7 @@ def _unforeseen(error: Exception, home: Path | None) -> UserError:
     log = _log(error, home)
     where = f"The details are in {log}" if log else "Set DIGPT_DEBUG=1 to see the details"
     text = f'This went wrong: {said}. {where}; "digpt doctor" checks this machine.'
-    return UserError(text, code="unexpected")
+    return UserError(text, code="unexpected", reason=said, log=str(log or "DIGPT_DEBUG=1"))
 
 
 def _log(error: Exception, home: Path | None) -> Path | None:

@@ -100,7 +100,11 @@ def check(
 def _names(text: str) -> list[str]:
     names = [n.strip() for n in text.split(",") if n.strip()]
     if not names:
-        raise UserError('Name at least one tokenizer, e.g. "pixels,filters".', field="tokenizers")
+        raise UserError(
+            'Name at least one tokenizer, e.g. "pixels,filters".',
+            code="names-missing",
+            field="tokenizers",
+        )
     return names
 
 
@@ -189,7 +193,10 @@ def codes(
     wrong = [part for part in wanted if not part.isdecimal()]
     if wrong or not wanted:
         raise UserError(
-            f"--codes takes whole numbers such as 64,256, not {numbers!r}.", field="codes"
+            f"--codes takes whole numbers such as 64,256, not {numbers!r}.",
+            code="whole-codes",
+            field="codes",
+            value=numbers,
         )
     found = open_service(home).code_curve(
         dataset,

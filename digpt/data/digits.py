@@ -22,7 +22,13 @@ def digits(n: int = COUNT, seed: int = 0, reporter: Reporter | None = None) -> I
 
     if not 100 <= n <= COUNT:
         raise UserError(
-            f"The digits have 100 to {COUNT} images to give, not {n}.", code="bad-count", field="n"
+            f"The digits have 100 to {COUNT} images to give, not {n}.",
+            code="bad-count",
+            field="n",
+            name="digits",
+            least=100,
+            most=COUNT,
+            value=n,
         )
     (reporter or Quiet()).check()
     scans: Any = load_digits()  # its type depends on its arguments

@@ -36,6 +36,10 @@ def surfaces(n: int = 10_000, seed: int = 0, reporter: Reporter | None = None) -
             f"The surfaces come in {FEWEST:,} to {MOST:,} images, not {n:,}.",
             code="bad-count",
             field="n",
+            name="surfaces",
+            least=FEWEST,
+            most=MOST,
+            value=n,
         )
     (reporter or Quiet()).check()
     drawn = scenes.draw_scenes(n, seed)

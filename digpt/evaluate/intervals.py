@@ -84,6 +84,7 @@ def measure(
             code="undefined-metric",
             field="metric",
             metric=metric,
+            count=len(labels),
         )
     resampled = [[bootstrap(metric, p, labels, weights[1:]) for p in row] for row in table]
     return Scores(

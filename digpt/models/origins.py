@@ -85,7 +85,13 @@ def _from_official(init: Init, student: Student) -> ViT:
     try:
         return official.encoder(state, heads=student.heads)
     except UserError as error:
-        raise UserError(f"Init {init.text!r}: {error.message}", field="init") from error
+        raise UserError(
+            f"Init {init.text!r}: {error.message}",
+            code="bad-init",
+            field="init",
+            why="official-file",
+            name=init.text,
+        ) from error
 
 
 def _from_timm(init: Init, student: Student) -> ViT:
@@ -245,6 +251,9 @@ def _check_state(
             " that they were saved from.",
             code="wrong-weights",
             field="init",
+            why="init",
+            name=init.text,
+            reason="; ".join(problems),
         )
 
 
@@ -257,4 +266,6 @@ def _refused(init: Init, why: str) -> UserError:
         f"Init {init.text!r}: {why}. Choose a plain ViT, such as timm:vit_small_patch16_224.",
         code="init-refused",
         field="init",
+        name=init.text,
+        reason=why,
     )

@@ -117,8 +117,9 @@ def _recipe(asked: argparse.Namespace) -> Recipe:
         student = override_student(preset.student, sizes)
         recipe = replace(override(preset, rest, "pretrain"), student=student)
         check_numbers(recipe, Transfer())
-    except ValueError as error:
-        raise UserError(f"{str(error).replace('pretrain.', '')}.", field="set") from error
+    except UserError as error:
+        message = error.message.replace("pretrain.", "")
+        raise UserError(message, code=error.code, field="set", **error.facts) from error
     return recipe
 
 

@@ -59,4 +59,7 @@ def _divergence(what: str, step: int, recipe: Recipe) -> UserError:
         code="diverged",
         field="lr",
         step=step,
+        steps=steps_of(recipe),
+        lr=f"{recipe.lr:g}",
+        lower=f"{recipe.lr / 3:.2g}",
     )

@@ -75,6 +75,7 @@ class Trainer:
                 "Out of memory even with one image at a time. Use a smaller student,"
                 " a smaller image or a larger device.",
                 code="out-of-memory",
+                why="one-image",
             ) from error
         self.run.micro_batch = (at_once + 1) // 2
 

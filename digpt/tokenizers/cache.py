@@ -350,6 +350,7 @@ def _damaged(path: Path, what: str) -> UserError:
         f"pilot, remove {path.parent} and write them again.",
         code="damaged-cache",
         field=str(path),
+        path=str(path),
     )
 
 

@@ -116,6 +116,7 @@ class Artifacts:
                 "Retry the pilot to make it again.",
                 code="artifact-unreadable",
                 field="artifacts",
+                path=str(path),
             ) from error
 
 
@@ -127,6 +128,7 @@ def open_artifacts(settings: Settings) -> Artifacts:
             "folder in DIGPT_ARTIFACTS_URL.",
             code="bad-artifacts-url",
             field="artifacts_url",
+            value=settings.artifacts_url,
         )
     return Artifacts(settings.artifacts)
 

@@ -318,6 +318,8 @@ def _layout(wanted: int, resources: Mapping[str, float]) -> tuple[dict[str, Any]
             "Set DIGPT_SLOTS lower, or use a larger cluster.",
             code="no-resources",
             field="slots",
+            slots=max(slots, 1),
+            cpus=cpus,
         )
     gpu_share = min(1.0, int(1000 * gpus / slots) / 1000) if gpus else 0
     options = {"num_cpus": max(1, cpus // slots), "num_gpus": gpu_share}

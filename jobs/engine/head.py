@@ -159,6 +159,7 @@ def _start(settings: Settings) -> Address:
             "cluster in DIGPT_RAY_ADDRESS.",
             code="ray-start",
             field="ray_address",
+            log=str(log),
         )
     write_json(settings.home / "ray.json", asdict(address), durable=True)
     return address

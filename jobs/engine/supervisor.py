@@ -74,7 +74,10 @@ def ensure_supervisor(settings: Settings, *, runner: str = RUNNER) -> int | None
             break
         time.sleep(0.05)
     raise UserError(
-        f"The supervisor did not start; its log is {log}.", code="supervisor-start", field="home"
+        f"The supervisor did not start; its log is {log}.",
+        code="supervisor-start",
+        field="home",
+        log=str(log),
     )
 
 

@@ -8,6 +8,7 @@ Attempts are told apart by number, and what counts is on disk: `events.jsonl`, `
 
 import gc
 import importlib
+import json
 import os
 import signal
 import socket
@@ -238,7 +239,8 @@ def attempt_folder(settings: Settings, key: str, number: int) -> Path:
 
 def error_facts(error: UserError) -> dict[str, Any]:
     """A UserError as the store keeps it."""
-    return {"code": error.code, "message": error.message, "field": error.field}
+    facts = json.loads(json.dumps(error.facts, default=str))  # as JSON can hold them
+    return {"code": error.code, "message": error.message, "field": error.field, "facts": facts}
 
 
 def read_cost(values: Mapping[str, Any] | None) -> Cost | None:

@@ -190,12 +190,14 @@ def _read(text: str, source: str) -> dict[str, Any]:
             f"{getattr(error, 'problem', None) or error}.",
             code="prices-format",
             field="prices",
+            path=source,
         ) from error
     if not isinstance(values, Mapping):
         raise UserError(
             f"The price table {source} holds no fields. Start from the shipped prices.yaml.",
             code="prices-format",
             field="prices",
+            path=source,
         )
     return dict(values)
 
@@ -224,6 +226,7 @@ def _table(values: Mapping[str, Any], source: str) -> PriceTable:
             f"Price table {source}: field {field!r}{given}: {first['msg']}.",
             code="prices-value",
             field=field,
+            path=source,
             value=first["input"],
         ) from error
     for device, name in table.defaults.items():
@@ -233,6 +236,7 @@ def _table(values: Mapping[str, Any], source: str) -> PriceTable:
                 f"`devices`. Known: {', '.join(sorted(table.devices))}.",
                 code="prices-value",
                 field=f"defaults.{device}",
+                path=source,
                 value=name,
             )
     return table

@@ -9,14 +9,24 @@ from pathlib import Path
 import pytest
 
 from dashboard.findings import finding_text
-from dashboard.text import LANGUAGES, Viewer, strings, text
+from dashboard.text import LANGUAGES, Viewer, stored_error, strings, text
 from digpt.data.health import CODES, Finding
 from digpt.errors import UserError
 from digpt.recipe import PRESETS
 from digpt.tokenizers.names import FAMILIES, parse
+from jobs.engine.states import UPSTREAM_FAILED
 from jobs.roi.decision import EXPERIMENTS, REASONS
+from jobs.spec import load_spec
 
 PACKAGE = Path(__file__).parents[2] / "dashboard"
+# errors whose facts come by **: the tests of wrong names and wrong specs fill their sentences
+BY_PARTS = tuple(f"error.{c}" for c in (
+    "bad-tokenizer.", "bad-recipe.", "bad-spec", "bad-init.", "unknown-field",
+))  # fmt: skip
+OF_THE_ENGINE = {
+    f"error.{code}"
+    for code in ("cancelled", "fault", "limit-hours", "limit-money", "lost", UPSTREAM_FAILED)
+}
 USED = re.compile(r'\btext\(\s*"([^"]+)"')
 
 
@@ -89,7 +99,8 @@ def raised() -> Iterator[tuple[str, str, set[str]]]:
 
 def test_every_error_has_the_facts_that_its_japanese_mentions():
     japanese = strings("ja")
-    known = [k for k in japanese if k.startswith("error.") and not k.startswith("error.kind.")]
+    parts = ("error.kind.", "error.place.")
+    known = [k for k in japanese if k.startswith("error.") and not k.startswith(parts)]
     found, missing = set(), []
     for code, why, facts in raised():
         key = next((k for k in (f"error.{code}.{why}", f"error.{code}") if k in known), "")
@@ -97,8 +108,8 @@ def test_every_error_has_the_facts_that_its_japanese_mentions():
         if key and not placeholders(japanese[key]) <= facts:
             missing.append((key, placeholders(japanese[key]) - facts))
     assert missing == []
-    by_parts = {k for k in known if k.startswith("error.bad-tokenizer.")}  # their facts come by **
-    assert set(known) - found - by_parts == set(), "nobody raises these"
+    by_parts = {k for k in known if k.startswith(BY_PARTS)}
+    assert set(known) - found - by_parts - OF_THE_ENGINE == set(), "nobody raises these"
 
 
 @pytest.mark.parametrize("name", [
@@ -113,6 +124,59 @@ def test_a_wrong_tokenizer_is_explained_in_japanese(name: str):
     words = Viewer("ja").error(refused.value)
     assert words != refused.value.message
     assert "「" in words
+
+
+SPEC = """\
+name: boards
+dataset: {name: digits}
+arms: [{method: scratch}, {method: digpt, tokenizer: hog}]
+"""
+
+
+@pytest.mark.parametrize("change", [
+    "presett: quick", "preset: smok", "equalise: money", "pretrain: 3", "pretrain: {lrr: 1}",
+    "pretrain: {seeds: 0}", "pretrain: {lr: fast}", "pretrain: {lr: 99}", "pretrain: {init: 3}",
+    "pretrain: {batch_size: a}", "pretrain: {batch_size: true}", "pretrain: {loss: 3}",
+    "pretrain: {compile: 3}", "pretrain: {loss: mae}", "pretrain: {betas: [0.9]}",
+    "pretrain: {student: 3}", "pretrain: {student: bas}", "pretrain: {student: {taps: [1]}}",
+    "pretrain: {student: {taps: [9]}}", "pretrain: {student: {image_size: 30}}",
+    "pretrain: {student: {clusters: [3, 3]}}", "pretrain: {views: [crop1]}",
+    "pretrain: {student: {image_size: 4096, patch_size: 1}}", "pretrain: {views: [flip, flip]}",
+    "pretrain: {views: [rotate]}", "pretrain: {crops: rois, views: [crop1]}",
+    "pretrain: {crop_scale: [0.2, 1]}", "pretrain: {crop_scale: [1, 0.2]}",
+    "pretrain: {stored_size: 16}", "pretrain: {init: official}", "pretrain: {init: 'clip:a'}",
+    "pretrain: {init: 'timm:a@b'}", "pretrain: {init: 'arm:a'}", "pretrain: {init: 'x:a'}",
+    "transfer: {finetune_randaugment: strong}", "transfer: {label_budgets: [0]}",
+    "transfer: {protocols: []}", "transfer: {protocols: [probee]}", "transfer: {probes: 1}",
+    "limits: {cost: lots}", "limits: {hours: 0}", "limits: {hours: 1e9}", "limits: {hours: a}",
+    "limits: 3", "dataset: surfaces", "dataset: {name: digits, images: 3}",
+    "dataset: {name: digits, images: 2.5}", "dataset: {task: classification}",
+    "dataset: {name: digits, task: detection}", "arms: []", "arms: 3", "arms: [{tokenizer: hog}]",
+    "arms: [{method: dig}]", "arms: [{method: digpt}]", "arms: [{method: scratch, tokenizer: hog}]",
+    "arms: [{method: scratch}, {method: scratch}]", "arms: [{method: digpt, tokenizer: hogg}]",
+    "arms: [{method: frozen, tokenizer: hog, init: 'official:a'}]", "arms: [3]",
+    "name: [unclosed", "name: ''", "name: 3",
+    pytest.param(f"name: {'a' * 101}", id="long"),
+    pytest.param(f"arms: [{', '.join(['{method: scratch}'] * 41)}]", id="many"),
+])  # fmt: skip
+def test_a_wrong_spec_is_explained_in_japanese_with_its_line(change: str):
+    field = change.partition(":")[0]
+    kept = [line for line in SPEC.splitlines() if not line.startswith(f"{field}:")]
+    with pytest.raises(UserError) as refused:
+        load_spec("\n".join([*kept, change]))
+    words = Viewer("ja").error(refused.value)
+    assert words.startswith(f"{len(kept) + 1}行目："), words
+    assert not re.search(r"[a-z]+ [a-z]+ [a-z]+", words), words  # no English sentence
+    assert f"line {len(kept) + 1}: " in refused.value.message or "YAML" in words
+
+
+def test_what_stopped_a_stage_is_said_in_the_readers_language():
+    error = {"code": "limit-money", "message": "Stopped.", "used": 5.5, "limit": 5.0}
+    assert "（5のうち5.5を使用）" in stored_error(error, Viewer("ja"))
+    kept = {"code": "diverged", "message": "No.", "facts": {"step": 3, "steps": 9}}
+    kept["facts"] |= {"lr": "0.1", "lower": "0.03"}
+    assert "9ステップ中3" in stored_error(kept, Viewer("ja"))
+    assert stored_error(kept, Viewer("en")) == "No."
 
 
 def test_names_of_things_and_lists_are_put_into_the_readers_words():

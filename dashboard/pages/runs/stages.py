@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dashboard.html import NOTHING, Html, arm_chip, bar, h, join, note, rich
 from dashboard.numbers import is_trifle
 from dashboard.pages.runs.view import View
-from dashboard.text import Viewer
+from dashboard.text import Viewer, stored_error
 from jobs.views import ArmView, PilotView, StageView
 
 COLUMNS = {
@@ -158,6 +158,6 @@ def _errors(pilot: PilotView, me: Viewer) -> Html:
     if pilot.error:
         found.insert(0, (pilot.card.name, pilot.error))
     return join(
-        note(rich(f"**{where}**: {error.get('message', '')}"), "no", "runs-error")
+        note(rich(f"**{where}**: {stored_error(error, me)}"), "no", "runs-error")
         for where, error in found[:5]
     )

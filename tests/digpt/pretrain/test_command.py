@@ -126,7 +126,7 @@ def test_pictures_are_read_once_and_again_when_they_change(pictures: Path, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--set", "lr=fast"], "lr must be float"),
+        (["--set", "lr=fast"], "lr must be a number"),
         (["--set", "lr"], "takes NAME=VALUE"),
         (["--set", "lrr=1"], "Did you mean 'lr'"),
         (["--set", "student.clusters=3,3"], "student.clusters (3, 3) do not divide the 4×4"),
