@@ -9,14 +9,13 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from digpt.errors import UserError, pick
 from digpt.init import Init, parse_init
 from digpt.overrides import MAX_SEEDS, check, override, override_student, whole
 from digpt.recipe import PRESETS, Preset
 from digpt.tokenizers.names import parse
-from jobs.spec_errors import at_its_place, of_validation, of_yaml
+from jobs.spec_errors import Misfit, at_its_place, of_validation, of_yaml
 
 Method = Literal[
     "digpt", "digpt-ar", "digpt-visible", "igpt", "masked", "scratch", "frozen", "direct"
@@ -58,13 +57,10 @@ class Arm(_Part):
     @model_validator(mode="after")
     def _tokenizer_fits_method(self) -> "Arm":
         if self.method == "scratch" and self.tokenizer:
-            raise PydanticCustomError("no-tokenizer", "scratch has no tokenizer; remove it")
+            raise Misfit("no-tokenizer", "scratch has no tokenizer; remove it")
         if self.method in NEED_TOKENIZER and not self.tokenizer:
-            raise PydanticCustomError(
-                "needs-tokenizer",
-                "{method} needs a tokenizer, e.g. filters",
-                {"method": self.method},
-            )
+            said = f"{self.method} needs a tokenizer, e.g. filters"
+            raise Misfit("needs-tokenizer", said, method=self.method)
         if self.tokenizer:
             object.__setattr__(self, "tokenizer", parse(self.tokenizer).canonical)
         return self
@@ -72,11 +68,12 @@ class Arm(_Part):
     @model_validator(mode="after")
     def _init_fits_method(self) -> "Arm":
         if self.init and self.method not in HAVE_STUDENT:
-            raise PydanticCustomError(
+            raise Misfit(
                 "no-student",
-                "{method} has no student that an init could start; remove it, or take one of "
-                "{known}",
-                {"method": self.method, "known": ", ".join(HAVE_STUDENT)},
+                f"{self.method} has no student that an init could start; remove it, or take "
+                f"one of {', '.join(HAVE_STUDENT)}",
+                method=self.method,
+                known=HAVE_STUDENT,
             )
         if self.init and self.init != RANDOM:
             object.__setattr__(self, "init", parse_init(self.init).text)
@@ -110,7 +107,7 @@ class Limits(_Part):
             return None
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Z]{3})\s*", str(value))
         if not match:
-            raise PydanticCustomError("money", 'write an amount and a currency, e.g. "20 USD"')
+            raise Misfit("money", 'write an amount and a currency, e.g. "20 USD"')
         return f"{match[1]} {match[2]}"
 
     @property

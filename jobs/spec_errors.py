@@ -6,6 +6,7 @@ language; `why` tells the sentences of one code apart.
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -50,6 +51,14 @@ _SAYS: Mapping[str, str] = {
 }
 
 
+class Misfit(ValueError):
+    """Fields that do not go together; pydantic finds their place. `why` is that of the error."""
+
+    def __init__(self, why: str, said: str, **facts: object) -> None:
+        super().__init__(said)
+        self.why, self.facts = why, facts
+
+
 def of_yaml(error: yaml.YAMLError, source: str) -> UserError:
     """Text that is no YAML."""
     mark = getattr(error, "problem_mark", None)
@@ -82,10 +91,12 @@ def of_validation(
         facts = unknown.facts | at
         return UserError(f"{place}: {unknown.message}", code="unknown-field", field=field, **facts)
     why = _WHY.get(kind) or {"int": "whole", "flo": "number"}.get(kind[:3], kind)
-    facts = {"value": _shown(first.get("input")), **first.get("ctx", {})}
+    facts: dict[str, Any] = {"value": _shown(first.get("input")), **first.get("ctx", {})}
+    if isinstance(misfit := facts.pop("error", None), Misfit):
+        why, facts = misfit.why, facts | misfit.facts
     if "expected" in facts:
         facts["known"] = re.findall(r"'([^']*)'", facts["expected"])
-    said = _SAYS[why].format(**facts) if why in _SAYS else first["msg"]
+    said = _SAYS[why].format(**facts) if why in _SAYS else str(misfit or first["msg"])
     label = f"{field}{' ' if why in _SAYS else ': '}" if field else ""
     return UserError(
         f"{place}: {label}{said}.", code="bad-spec", field=field, **facts | at | {"why": why}
