@@ -31,17 +31,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, with the reason, what this machine cannot run; the longest files come first."""
     _skip(items, "browser", lambda: find_chromium() is not None, NO_BROWSER)
     _skip(items, "gpu", has_gpu, NO_GPU)
-    rank = {item.path: 2 for item in items}
+    order = {path: number for number, path in enumerate(_longest_first(items))}
+    items.sort(key=lambda item: order[item.path])  # stable: else the order stays
+
+
+def _longest_first(items: list[pytest.Item]) -> list[Path]:
+    """Files in an order for three workers on two cores: begun last, a long one would leave the
+    others idle. While two wait for Ray or a browser, which takes minutes, one computes."""
+    paths = dict.fromkeys(item.path for item in items)
+    marks = {path: set[str]() for path in paths}
     for item in items:
-        rank[item.path] = min(rank[item.path], _rank(item))
-    items.sort(key=lambda item: rank[item.path])  # stable: else the order stays
-
-
-def _rank(item: pytest.Item) -> int:
-    """0 for minutes, 1 for seconds: begun last, they would leave the other workers idle."""
-    if item.get_closest_marker("ray") or item.get_closest_marker("browser"):
-        return 0
-    return 1 if item.get_closest_marker("slow") else 2
+        marks[item.path] |= {mark.name for mark in item.iter_markers()}
+    waiting = [path for path in paths if marks[path] & {"ray", "browser"}]
+    slow = [path for path in paths if "slow" in marks[path] and path not in waiting]
+    mixed: list[Path] = []
+    for begin in range(0, len(waiting), 2):
+        mixed += [*waiting[begin : begin + 2], *slow[:1]]
+        slow = slow[1:]
+    return list(dict.fromkeys([*mixed, *slow, *paths]))
 
 
 def _skip(items: list[pytest.Item], marker: str, is_met: Callable[[], bool], reason: str) -> None:

@@ -84,8 +84,22 @@ def fill_in(page) -> None:
     page.check('#new-preset input[value="smoke"]')
     page.wait_for_selector("#new-preset-about:has-text('A minute')")
     page.fill("#new-name input, #new-name textarea", NAME)
+    make_smaller(page)
     page.click("#new-to-plan")
     page.wait_for_selector("#new-plan")
+
+
+def make_smaller(page) -> None:
+    """In the YAML: fewer images, shorter training."""
+    page.click("#new-yaml-open")
+    page.locator("#new-yaml .cm-line", has_text="name: digits").click()
+    page.keyboard.press("End")
+    page.keyboard.insert_text("\n  images: 500")
+    page.keyboard.press("Control+End")
+    page.keyboard.insert_text("\npretrain: {images_seen: 640}")
+    page.keyboard.insert_text("\ntransfer: {label_seeds: 1, finetune_epochs: 2}")
+    page.click("#new-yaml-use")
+    page.locator("#new-yaml").wait_for(state="hidden")
 
 
 def no_traceback(page) -> None:
