@@ -38,15 +38,16 @@ _NAMES = (
     (r"\.(blocks\.\d+\.)mlp_norm", r"_\1norm2"),
     (r"\.(blocks\.\d+\.)mlp", r"_\1mlp"),
 )
-_SIZES_OF_ENCODER = ("patch_embed.proj.weight", "pos_embed", "blocks.0.mlp.fc1.weight")
-_SIZES_OF_DECODERS = ("decoder_pos_embed", "ar_enc2dec.weight", "ar_pred.weight")
+# The weights that tell the sizes, and how many axes each has.
+_SIZES_OF_ENCODER = {"patch_embed.proj.weight": 4, "pos_embed": 3, "blocks.0.mlp.fc1.weight": 2}
+_SIZES_OF_DECODERS = {"decoder_pos_embed": 3, "ar_enc2dec.weight": 2, "ar_pred.weight": 2}
 
 
 def from_official(
     state_dict: Mapping[str, Tensor], *, heads: int = 12, decoder_heads: int = 32
 ) -> DiGPT:
     """The published pretraining model with these weights: cosine losses and a global token."""
-    _require(state_dict, _SIZES_OF_ENCODER + _SIZES_OF_DECODERS)
+    _require(state_dict, _SIZES_OF_ENCODER | _SIZES_OF_DECODERS)
     vit = _empty_vit(state_dict, heads)
     if vit.depth < TAPS[-1]:
         raise UserError(
@@ -139,8 +140,9 @@ def _empty_vit(state_dict: Mapping[str, Tensor], heads: int) -> ViT:
     )
 
 
-def _require(state_dict: Mapping[str, Tensor], names: tuple[str, ...]) -> None:
-    missing = [name for name in names if name not in state_dict]
+def _require(state_dict: Mapping[str, Tensor], axes: Mapping[str, int]) -> None:
+    """Raise `UserError` unless these weights, which tell the sizes, are there."""
+    missing = [name for name in axes if name not in state_dict]
     if missing:
         raise UserError(
             f"This is not an official D-iGPT checkpoint: {listed(missing)} missing."
@@ -148,6 +150,14 @@ def _require(state_dict: Mapping[str, Tensor], names: tuple[str, ...]) -> None:
             field="init",
             missing=missing,
         )
+    for name, count in axes.items():
+        if state_dict[name].ndim != count:
+            shape = "×".join(map(str, state_dict[name].shape))
+            raise UserError(
+                f"This is not an official D-iGPT checkpoint: {name} is {shape} and should have"
+                f" {count} axes.",
+                field="init",
+            )
 
 
 @torch.no_grad()

@@ -1,10 +1,13 @@
 """Where published weights come from, and what to say when they cannot be had."""
 
+import argparse
+import re
 import urllib.request
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -40,8 +43,7 @@ def existing(weights: str, user: str) -> Path:
     path = Path(weights).expanduser()
     if not path.is_file():
         raise UserError(
-            f"{user!r}: there is no file {path}. Write the path of a .safetensors "
-            "or .pt file after the @.",
+            f"{user!r}: there is no file {path}. Write the path of a .safetensors or .pt file.",
             code="no-weights",
             field=str(path),
             why="file",
@@ -52,15 +54,34 @@ def existing(weights: str, user: str) -> Path:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The named tensors of a file; of a pickle only tensors are read, never code."""
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    found = torch.load(path, map_location="cpu", weights_only=True)
+    """The named tensors of a file; of a pickle only tensors are read, never code.
+
+    Training scripts wrap them, and save their options beside them.
+    """
+    found: Any = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
+    for key in ("state_dict", "model"):
+        found = found.get(key, found) if isinstance(found, dict) else found
     if not isinstance(found, dict):
         raise ValueError(f"it holds a {type(found).__name__}, no named weights")
-    for key in ("state_dict", "model"):  # as training scripts wrap them
-        found = found.get(key, found)
-    return {name.removeprefix("module."): value for name, value in found.items()}
+    return {
+        str(name).removeprefix("module."): value
+        for name, value in found.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _unpickled(path: Path) -> Any:
+    try:
+        # MAE's scripts, and so D-iGPT's, keep their command line in the checkpoint: plain values
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:  # its own words recommend to run what is in the file
+        code = re.search(r"GLOBAL (\S+)", str(error))
+        if code is None:
+            raise ValueError("torch did not write it") from error
+        raise ValueError(
+            f"beside tensors it holds {code[1]}, which could run code; save its state_dict() alone"
+        ) from error
 
 
 def unknown(kind: str, name: str, known: Sequence[str], listing: str) -> UserError:

@@ -1,6 +1,7 @@
 """Students that start from published weights: tiny models made here, nothing is downloaded."""
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,8 @@ def test_an_official_student_is_the_checkpoints_encoder(images, tmp_path) -> Non
     loss = token_loss("cosine", None)
     model = DiGPT(encoder, token_dim=4, token_loss=loss, has_global=True, taps=taps)
     path = tmp_path / "checkpoint.pth"
-    torch.save({"model": to_official(model), "epoch": 3}, path)
+    options = Namespace(lr=1.5e-4, model="DiGPT_vit_base")  # the official scripts keep them
+    torch.save({"model": to_official(model), "epoch": 3, "args": options}, path)
     student = Student(image_size=32, patch_size=8, dim=48, depth=12, heads=3)
     vit = start_from(parse_init(f"official:{path}"), student)
     assert torch.equal(vit(normalise(images)), encoder(normalise(images)))
@@ -193,6 +195,36 @@ def test_a_file_of_something_else_is_refused(text: str, says: str, tmp_path) -> 
     path.write_bytes(b"these are no weights")
     with pytest.raises(UserError, match=says):
         start_from(parse_init(text.format(path)), STUDENT)
+
+
+class Foreign:
+    """What no reader of weights may bring to life."""
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ([1, 2], "holds a list, no named weights"),
+        ({"model": [1]}, "holds a list, no named weights"),
+        ({1: 2}, "not an official D-iGPT checkpoint: patch_embed.proj.weight, pos_embed"),
+        ({"model": {}, "by": Foreign()}, r"holds .*Foreign, which could run code; save its state"),
+        (
+            {
+                "patch_embed.proj.weight": torch.zeros(8, 3, 2, 4, 4),  # of a video model
+                "pos_embed": torch.zeros(1, 17, 8),
+                "blocks.0.mlp.fc1.weight": torch.zeros(32, 8),
+            },
+            "patch_embed.proj.weight is 8×3×2×4×4 and should have 4 axes",
+        ),
+    ],
+)
+def test_a_pickle_of_something_else_is_told_in_one_sentence(
+    content: object, says: str, tmp_path
+) -> None:
+    path = tmp_path / "other.pth"
+    torch.save(content, path)
+    with pytest.raises(UserError, match=says):
+        start_from(parse_init(f"official:{path}"), STUDENT)
 
 
 def test_a_model_that_is_no_vit_is_refused(tmp_path) -> None:
