@@ -19,6 +19,7 @@ from torch import Tensor
 
 from benchmarks.pretrain_throughput import machine
 from digpt.models.clusters import block_causal_mask
+from digpt.models.flex import Flex
 from digpt.models.layers import Prefixes, attend
 
 HEADS, WIDTH = 12, 64
@@ -59,19 +60,8 @@ def ways(patches: int, device: torch.device) -> dict[str, Way]:
         "none": lambda q, k, v: attend(q, k, v, None),
     }
     if device.type == "cuda":
-        found["flex"] = _flex(on_device)
+        found["flex"] = Flex(on_device)
     return found
-
-
-def _flex(mask: Tensor) -> Way:
-    from torch.nn.attention import flex_attention as flex  # noqa: PLC0415 - CUDA only
-
-    def sees(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        return mask[query, key]
-
-    blocks = flex.create_block_mask(sees, None, None, len(mask), len(mask), device="cuda")
-    compiled = torch.compile(flex.flex_attention)
-    return lambda q, k, v: compiled(q, k, v, block_mask=blocks)
 
 
 def in_turns(

@@ -53,6 +53,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "target_norm": ("none", "standardise", "whiten"),
     "precision": ("fp32", "bf16", "fp16", "auto"),
     "loss": ("own", "cosine", "mse", "smooth-l1"),
+    "attention": ("sdpa", "flex"),
 }
 
 

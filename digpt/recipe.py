@@ -96,6 +96,9 @@ class Recipe:
     micro_batch: int = 0  # images computed at once, the batch staying what it is; 0: all of it
     activation_checkpointing: bool = False  # a block is computed twice, and needs less memory
     compile: bool = False  # blocks by torch.compile
+    # what has a mask: sdpa | flex (FlexAttention, CUDA only; benchmarks/attention_mask.py says
+    # whether it is faster on yours)
+    attention: str = "sdpa"
     precision: str = "fp32"  # fp32 | bf16 | fp16 | auto (what the hardware does well)
 
 
@@ -132,6 +135,7 @@ OFF: Mapping[str, float | bool | str] = {
     "micro_batch": 0,
     "activation_checkpointing": False,
     "compile": False,
+    "attention": "sdpa",
     "finetune_mixup": 0.0,
     "finetune_cutmix": 0.0,
     "finetune_erasing": 0.0,

@@ -203,26 +203,30 @@ class DiGPT(nn.Module):
         places = keys.argsort(dim=-1)[..., : self.asked].to(device, non_blocking=True)
         return order, places[:, 0], places[:, 1]
 
-    def _set_masks(self) -> None:
-        """The masks of encoder and decoders; a decoder has as many queries per cluster as it is
-        asked for places, and one for the global token, if there is one."""
+    def masks(self) -> dict[str, Tensor]:
+        """By attribute, who sees whom in the encoder (n, n), and among and from the Q queries of a
+        decoder (Q, Q) and (Q, n): these are as many per cluster as it is asked for places, and one
+        for the global token, if there is one."""
         clusters = torch.arange(self.count - 1)[:, None]
         queries = (clusters * self.size + torch.arange(self.asked)).flatten()
         if self.has_global:
             queries = torch.cat([queries, queries.new_tensor([len(self.mask) - 1])])
         of_queries = self.mask[queries]
+        return {
+            "encoder_mask": self.mask,
+            "self_mask": of_queries[:, queries],
+            "cross_mask": of_queries,
+        }
+
+    def _set_masks(self) -> None:
         self.encoder_mask: Mask
         self.self_mask: Mask
         self.cross_mask: Mask
-        self._set_mask("encoder_mask", self.mask)  # (n, n)
-        self._set_mask("self_mask", of_queries[:, queries])  # (Q, Q)
-        self._set_mask("cross_mask", of_queries)  # (Q, n)
-
-    def _set_mask(self, name: str, mask: Tensor) -> None:
-        if self.size >= GROUPED_FROM:
-            setattr(self, name, Prefixes.of(mask))
-        else:
-            self.register_buffer(name, mask, persistent=False)
+        for name, mask in self.masks().items():
+            if self.size >= GROUPED_FROM:
+                setattr(self, name, Prefixes.of(mask))
+            else:
+                self.register_buffer(name, mask, persistent=False)
 
     def _predict(
         self,

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from digpt.models.clusters import block_causal_mask, resize_tokens
-from digpt.models.layers import EPS, initialise
+from digpt.models.layers import EPS, Mask, initialise
 from digpt.models.losses import (
     Losses,
     Prediction,
@@ -35,11 +35,14 @@ class IGPT(nn.Module):
         self.hidden = nn.Linear(encoder.dim, hidden)
         self.predict = nn.Linear(hidden, token_dim)
         self.predict_global = nn.Linear(hidden, token_dim) if has_global else None
-        places = encoder.grid_size[0] * encoder.grid_size[1]
-        self.mask: Tensor  # (N, N): a place sees itself and all before
-        mask = block_causal_mask(places, 1, with_class=False)
-        self.register_buffer("mask", mask, persistent=False)
+        self.mask: Mask
+        self.register_buffer("mask", self.masks()["mask"], persistent=False)
         initialise(self)
+
+    def masks(self) -> dict[str, Tensor]:
+        """By attribute, who sees whom (N, N): a place itself and all before."""
+        places = self.encoder.grid_size[0] * self.encoder.grid_size[1]
+        return {"mask": block_causal_mask(places, 1, with_class=False)}
 
     def forward(
         self,

@@ -1,5 +1,6 @@
 """Bricks of a transformer: they know no model. B batch, N tokens, M memory tokens, D width."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -37,13 +38,17 @@ class Prefixes:
         return Prefixes(tuple(rows.tolist()), tuple(columns), tuple(starts))
 
 
-Mask = Tensor | Prefixes | None  # a tensor is (N, M) bool, true where a row may look at a column
+Masked = Callable[[Tensor, Tensor, Tensor], Tensor]  # attention that knows its own mask
+# a tensor is (N, M) bool, true where a row may look at a column
+Mask = Tensor | Prefixes | Masked | None
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Mask) -> Tensor:
     """Attention of q (B, heads, N, d) to k and v (B, heads, M, d)."""
-    if not isinstance(mask, Prefixes):
+    if mask is None or isinstance(mask, Tensor):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (B, heads, N, d)
+    if not isinstance(mask, Prefixes):
+        return mask(q, k, v)
     groups = [
         F.scaled_dot_product_attention(part, k[:, :, start:end], v[:, :, start:end])
         for part, start, end in zip(

@@ -61,6 +61,10 @@ class Masked(nn.Module):
         self.predict_global = nn.Linear(decoder_dim, token_dim) if has_global else None
         initialise(self)
 
+    def masks(self) -> dict[str, Tensor]:
+        """None: masked patches are not read at all, and the others all see each other."""
+        return {}
+
     def forward(
         self,
         images: Tensor,

@@ -8,6 +8,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from digpt.errors import UserError
+from digpt.models import Method
+from digpt.models.flex import Flex
 from digpt.models.layers import Block, DecoderBlock
 
 COMPILERS = ("c++", "g++", "clang++", "cl")
@@ -31,6 +33,22 @@ def compile_blocks(model: nn.Module, device: torch.device) -> None:
         )
     for block in _blocks(model):
         block.compile()
+
+
+def check_attention(attention: str, device: torch.device) -> None:
+    """Raise `UserError` where the device has no such attention."""
+    if attention == "flex" and device.type != "cuda":
+        raise UserError(
+            f"Attention flex needs a CUDA device, and this one is {device.type}. Use sdpa.",
+            field="attention",
+        )
+
+
+def use_flex(model: Method, device: torch.device) -> None:
+    """Compute all attention that has a mask by FlexAttention."""
+    for name, mask in model.masks().items():
+        delattr(model, name)  # a buffer cannot become anything else
+        setattr(model, name, Flex(mask.to(device)))
 
 
 def _blocks(model: nn.Module) -> list[nn.Module]:

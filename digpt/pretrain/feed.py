@@ -53,24 +53,38 @@ class Teacher(Protocol):
 
 
 class Batch(NamedTuple):
-    """One step's worth of data, on the host."""
+    """What a process computes of one step's batch, on the host."""
 
     images: np.ndarray  # (B, S, S, 3) uint8
     tokens: np.ndarray
     global_token: np.ndarray | None
 
+    def first(self) -> "Batch":
+        """Its first image alone."""
+        whole = self.global_token
+        return Batch(self.images[:1], self.tokens[:1], None if whole is None else whole[:1])
+
 
 class Feed:
     """Batches by number: every epoch is a permutation, and a batch may span two of them.
 
-    Views and crops are cut from uint8 images while the step before is in use.
+    Views and crops are cut from uint8 images while the step before is in use. `part` is what this
+    process computes of each batch, all of it when not given: no other image is cut, or seen by an
+    online tokenizer.
     """
 
     def __init__(
-        self, images: np.ndarray, rows: np.ndarray, tokens: TokenSource, recipe: Recipe, seed: int
+        self,
+        images: np.ndarray,
+        rows: np.ndarray,
+        tokens: TokenSource,
+        recipe: Recipe,
+        seed: int,
+        part: range | None = None,
     ) -> None:
         self.images, self.rows, self.tokens, self.recipe = images, rows, tokens, recipe
         self.batch_size, self.seed, self.size = recipe.batch_size, seed, recipe.student.image_size
+        self.part = range(self.batch_size) if part is None else part
         self._permutations: dict[int, np.ndarray] = {}
         self.teacher: Teacher | None = None
         if recipe.crops == "online" and isinstance(tokens, Teacher):
@@ -80,20 +94,21 @@ class Feed:
             self.places = np.array([tokens.views.index(view) for view in recipe.views])
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, the same whenever it is asked for."""
-        chosen = self._chosen(step)  # (B,)
+        """The part of a step's batch, the same whenever it is asked for."""
+        part = slice(self.part.start, self.part.stop)
+        chosen = self._chosen(step)[part]  # (B,)
         rng = np.random.default_rng([self.seed, VIEWS, step])
-        views = rng.integers(len(self.recipe.views), size=self.batch_size)
+        views = rng.integers(len(self.recipe.views), size=self.batch_size)[part]
         images = self.images[self.rows[chosen]]  # (B, S, S, 3)
         if self.recipe.crops == "cached":
             seen = self.views.see(images, chosen, views)
             return Batch(seen, *self.tokens.read(chosen, self.places[views]))
-        boxes = draw_boxes(self.batch_size, self.recipe.crop_scale, rng)  # (B, 4)
+        boxes = draw_boxes(self.batch_size, self.recipe.crop_scale, rng)[part]  # (B, 4)
         mirrored = np.array([view == "flip" for view in self.recipe.views])[views]
         seen = see(images, boxes, mirrored, self.size)
         if self.teacher is not None:
             return Batch(seen, *self.teacher.encode(seen))
-        whole = np.full(self.batch_size, self.tokens.views.index("identity"))
+        whole = np.full(len(chosen), self.tokens.views.index("identity"))
         tokens, shared = self.tokens.read(chosen, whole)  # the global token of the whole image
         side = images.shape[1]
         return Batch(seen, tokens_within(tokens, pixel_boxes(boxes, side) / side, mirrored), shared)

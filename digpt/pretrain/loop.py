@@ -17,7 +17,7 @@ import torch
 from digpt.checkpoint import delete_checkpoints, read_checkpoint, write_checkpoint
 from digpt.errors import Cancelled
 from digpt.models import ViT, save_encoder
-from digpt.pretrain.acceleration import compile_blocks
+from digpt.pretrain.acceleration import check_attention, compile_blocks, use_flex
 from digpt.pretrain.divergence import check_finite, check_losses, check_scale
 from digpt.pretrain.feed import Feed, TokenSource, check_inputs
 from digpt.pretrain.ranks import Ranks
@@ -71,19 +71,23 @@ def pretrain(
     """
     rows = np.arange(len(images)) if rows is None else np.asarray(rows)
     check_inputs(images, rows, tokens, recipe)
+    check_attention(recipe.attention, device)
     ranks = Ranks.joined()
+    ranks.check_share(recipe.batch_size)
     reporter = ranks.reporter(reporter)
     checkpoint = read_checkpoint(out_dir / "checkpoints", reporter)
     with threads_of(checkpoint, reporter):
         norms = target_norms(tokens, len(rows), recipe, device)
         run = start(tokens, recipe, method, seed, device, loss, init)
-        feed = Feed(images, rows, tokens, recipe, seed)
+        feed = Feed(images, rows, tokens, recipe, seed, ranks.own(recipe.batch_size))
         trainer = Trainer(run, feed, recipe, seed, device, norms, ranks)
         identity = identity_of(recipe, method, seed, len(rows), tokens, loss, init)
         if checkpoint is not None:
             resume(run, checkpoint, identity, out_dir, reporter)
         else:
             run.flops_per_image = trainer.count_flops()
+        if recipe.attention == "flex":
+            use_flex(run.model, device)
         if recipe.compile:
             compile_blocks(run.model, device)
         _train(trainer, out_dir / "checkpoints", identity, checkpoint_seconds, reporter)
@@ -105,7 +109,7 @@ def _finish(trainer: Trainer, out_dir: Path) -> Result:
         images_per_second=run.step * recipe.batch_size / max(run.seconds, 1e-9),
         flops_per_image=run.flops_per_image,
         precision=trainer.precision,
-        micro_batch=min(run.micro_batch, len(ranks.own(recipe.batch_size))),
+        micro_batch=min(run.micro_batch, len(trainer.feed.part)),
     )
 
 

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from digpt.errors import Cancelled
+from digpt.errors import Cancelled, UserError
 from digpt.reporter import Quiet, Reporter
 
 PATIENCE = timedelta(days=2)  # the others wait while the first process reads pictures
@@ -42,6 +42,15 @@ class Ranks:
     def own(self, count: int) -> range:
         """This process's part of `count` things."""
         return range(self.index * count // self.count, (self.index + 1) * count // self.count)
+
+    def check_share(self, batch_size: int) -> None:
+        """Raise `UserError` unless every process has an image of each batch to compute."""
+        if self.count > batch_size:
+            raise UserError(
+                f"A batch of {batch_size} cannot be shared by {self.count} processes. Start fewer,"
+                " or set a larger batch_size.",
+                field="batch_size",
+            )
 
     def add_up(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by its sum over all processes."""

@@ -47,7 +47,7 @@ class Trainer:
         run = self.run
         while True:
             try:
-                values = self._gradients(batch, self.ranks.own(len(batch.images)))
+                values = self._gradients(batch)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
@@ -69,7 +69,7 @@ class Trainer:
 
     def _halve(self, batch: Batch, error: Exception) -> None:
         """Let fewer images be computed at once, or raise `UserError` where it was one."""
-        at_once = min(self.run.micro_batch, len(self.ranks.own(len(batch.images))))
+        at_once = min(self.run.micro_batch, len(batch.images))
         if at_once == 1:
             raise UserError(
                 "Out of memory even with one image at a time. Use a smaller student,"
@@ -83,20 +83,21 @@ class Trainer:
         """FLOPs of forward and backward for one image, counted."""
         batch = self.feed.batch(0)  # cut, and seen by an online tokenizer, before anything counts
         with FlopCounterMode(display=False) as counter:
-            self._gradients(batch, range(1))
+            self._gradients(batch.first())
         self.run.optimizer.zero_grad()
         return float(counter.get_total_flops())
 
-    def _gradients(self, batch: Batch, own: range) -> Tensor:
-        """Gradients of a batch's mean loss from the images `own` of it, micro-batch by micro-batch;
-        their part of its losses (3,), NaN where there is none."""
+    def _gradients(self, batch: Batch) -> Tensor:
+        """Gradients of this process's part of a step's mean loss, micro-batch by micro-batch; the
+        same part of the losses (3,), NaN where there is none."""
+        before = self.feed.part.start  # images that other processes compute, with their draws
         generator = torch.Generator().manual_seed(mixed(self.seed, ORDER, self.run.step))
-        draw_numbers(own.start, self.run.model.draws, generator, self.device)  # of images before
+        draw_numbers(before, self.run.model.draws, generator, self.device)
         total = torch.zeros(len(LOSSES), device=self.device)
-        for start in own[:: self.run.micro_batch]:
-            few = slice(start, min(start + self.run.micro_batch, own.stop))
+        for start in range(0, len(batch.images), self.run.micro_batch):
+            few = slice(start, min(start + self.run.micro_batch, len(batch.images)))
             losses = self._losses(batch, few, generator)
-            share = (few.stop - few.start) / len(batch.images)
+            share = (few.stop - few.start) / self.recipe.batch_size
             self.run.scaler.scale(losses.loss * share).backward()
             total += share * _values(losses)
         return total

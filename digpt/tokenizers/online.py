@@ -55,10 +55,14 @@ class Online:
 
     def encode(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Tokens (B, h, w, D), or codes (B, h, w), and global tokens (B, D) of uint8 images
-        (B, s, s, 3), in the numbers that a cache keeps."""
-        tokens = encode(self.tokenizer, images, self.device)
-        shared = None if tokens.global_token is None else stored(tokens.global_token, None)
-        return stored(tokens.patches, self.codes), shared
+        (B, s, s, 3), in the numbers that a cache keeps; so many at once as a cache is made with."""
+        patches, shared = [], []
+        for start in range(0, len(images), BATCH):
+            tokens = encode(self.tokenizer, images[start : start + BATCH], self.device)
+            patches.append(stored(tokens.patches, self.codes))
+            if tokens.global_token is not None:
+                shared.append(stored(tokens.global_token, None))
+        return np.concatenate(patches), np.concatenate(shared) if shared else None
 
     def _statistics(self, reporter: Reporter) -> dict[str, np.ndarray]:
         """Mean and deviation of each channel over a sample of images and their mirrors."""

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from digpt.data.views import WHOLE
 from digpt.errors import UserError
 from digpt.flops import training_flops
 from digpt.models import load_encoder
 from digpt.pretrain import Feed, pretrain
+from digpt.pretrain.ranks import Ranks
 from digpt.pretrain.rois import tokens_within
-from digpt.recipe import Recipe, Student
+from digpt.recipe import CROPS, Recipe, Student
 from digpt.reporter import Quiet
 from digpt.tokenizers import cache
 from digpt.tokenizers.base import Tokenizer, Tokens
@@ -64,8 +66,9 @@ def means(pictures: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("crops", ["cached", "online"])
 @pytest.mark.parametrize("stored", [8, 20])
 def test_a_batch_has_the_tokens_of_exactly_the_pictures_in_it(
-    crops: str, stored: int, tmp_path: Path
+    crops: str, stored: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("digpt.tokenizers.online.BATCH", 5)  # a batch of 12 is seen in three parts
     pool = images(size=stored)
     views = ("identity", "flip", "crop1", "crop2") if crops == "cached" else PLAIN
     recipe = replace(RECIPE, crops=crops, crop_scale=SCALE, views=views, stored_size=stored)
@@ -78,6 +81,30 @@ def test_a_batch_has_the_tokens_of_exactly_the_pictures_in_it(
         np.testing.assert_allclose(batch.tokens, means(batch.images), atol=1e-3)
         assert np.array_equal(batch.images, feed.batch(step).images)
     assert not np.array_equal(feed.batch(0).images, feed.batch(1).images)
+
+
+@pytest.mark.parametrize("crops", CROPS)
+def test_what_two_processes_read_is_together_what_one_reads(crops: str, tmp_path: Path) -> None:
+    pool = images()
+    recipe = replace(RECIPE, crops=crops, crop_scale=WHOLE if crops == "cached" else SCALE)
+    source = online(pool) if crops == "online" else cached(tmp_path, pool)
+    whole, *parts = (
+        Feed(pool, np.arange(40), source, recipe, 0, Ranks(index, count).own(12)).batch(3)
+        for index, count in ((0, 1), (0, 2), (1, 2))
+    )
+    assert len(whole.images) == 12
+    for one, two, together in zip(*parts, whole, strict=True):
+        if together is None:
+            assert one is two is None
+            continue
+        assert len(one) == len(two) == 6
+        np.testing.assert_allclose(np.concatenate([one, two]), together, atol=1e-3)
+
+
+def test_more_processes_than_images_in_a_batch_are_refused() -> None:
+    Ranks(0, 12).check_share(12)
+    with pytest.raises(UserError, match="batch of 12 cannot be shared by 13 processes"):
+        Ranks(0, 13).check_share(12)
 
 
 def test_tokens_within_the_whole_image_are_its_tokens() -> None:
