@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -36,19 +37,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _longest_first(items: list[pytest.Item]) -> list[Path]:
-    """Files in an order for three workers on two cores: begun last, a long one would leave the
-    others idle. While two wait for Ray or a browser, which takes minutes, one computes."""
-    paths = dict.fromkeys(item.path for item in items)
-    marks = {path: set[str]() for path in paths}
+    """Files in an order for two workers: begun last, a long one would leave the other idle. Files
+    that wait for Ray or a browser, which takes minutes, come in turn with files that compute."""
+    marks: dict[Path, set[str]] = {}
     for item in items:
-        marks[item.path] |= {mark.name for mark in item.iter_markers()}
-    waiting = [path for path in paths if marks[path] & {"ray", "browser"}]
-    slow = [path for path in paths if "slow" in marks[path] and path not in waiting]
-    mixed: list[Path] = []
-    for begin in range(0, len(waiting), 2):
-        mixed += [*waiting[begin : begin + 2], *slow[:1]]
-        slow = slow[1:]
-    return list(dict.fromkeys([*mixed, *slow, *paths]))
+        marks.setdefault(item.path, set()).update(mark.name for mark in item.iter_markers())
+    waiting = [path for path in marks if marks[path] & {"ray", "browser"}]
+    slow = [path for path in marks if "slow" in marks[path] and path not in waiting]
+    turns = [path for pair in zip_longest(waiting, slow) for path in pair if path]
+    return list(dict.fromkeys([*turns, *marks]))
 
 
 def _skip(items: list[pytest.Item], marker: str, is_met: Callable[[], bool], reason: str) -> None:
