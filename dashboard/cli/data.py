@@ -23,7 +23,7 @@ from dashboard.cli.progress import TerminalReporter
 from dashboard.datacard import as_json as as_json_card
 from dashboard.datacard import as_markdown
 from dashboard.findings import finding_text, fix_text, health_text, remark_text
-from dashboard.problems import format_words, place_words, problem_words
+from dashboard.problems import format_words, place_words, problem_words, remark_words
 from dashboard.text import Viewer
 from digpt.errors import UserError
 
@@ -51,7 +51,7 @@ Task = Annotated[
 
 @app.command("list")
 @command
-def list_datasets(home: Home = None, as_json: Json = False) -> None:
+def list_datasets(lang: Lang = "en", home: Home = None, as_json: Json = False) -> None:
     """All datasets, built in and added."""
     found = open_service(home).datasets()
     if as_json:
@@ -164,22 +164,26 @@ def check(
 
 @app.command("show")
 @command
-def show(name: Name, version: Version = None, home: Home = None, as_json: Json = False) -> None:
+def show(
+    name: Name, version: Version = None, lang: Lang = "en", home: Home = None, as_json: Json = False
+) -> None:
     """Counts, splits, licence and notes of one dataset."""
     view = open_service(home).dataset(name, version)
     if as_json:
         emit(view)
         return
-    licence = f", {view.licence}" if view.licence else ""
-    print(f"{view.name}: {view.images} images, {len(view.classes)} classes{licence}")
+    me = Viewer(language_of(lang))
+    licence = f"{me.text('list.separator')}{view.licence}" if view.licence else ""
+    facts = {"name": view.name, "images": view.images, "classes": len(view.classes)}
+    print(me.text("cli.show.line", **facts, licence=licence))
     rows = [
-        (split, label or "(no label)", n)
+        (split if lang == "en" else me.text(f"split.{split}"), label or me.text("cli.show.none"), n)
         for split, by_class in view.counts.items()
         for label, n in by_class.items()
     ]
-    table(("split", "class", "images"), rows)
+    table([me.text(f"cli.show.{c}") for c in ("split", "class", "images")], rows)
     for note in (*view.notes, *view.warnings):
-        print(f"- {note}")
+        print(f"- {remark_words(note, me)}")
 
 
 @app.command("health")
@@ -240,6 +244,7 @@ def diff(
     name: Name,
     before: Annotated[int | None, typer.Option("--from", help="Default: the one before.")] = None,
     after: Annotated[int | None, typer.Option("--to", help="Default: the newest.")] = None,
+    lang: Lang = "en",
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -277,7 +282,7 @@ def _two_versions(
 
 @app.command("remove")
 @command
-def remove(name: Name, home: Home = None, as_json: Json = False) -> None:
+def remove(name: Name, lang: Lang = "en", home: Home = None, as_json: Json = False) -> None:
     """Remove an added dataset from the list; results made with it stay."""
     open_service(home).remove_dataset(name)
     emit({"removed": name}) if as_json else say(f"Removed {name}.")

@@ -13,6 +13,7 @@ from dashboard.cli.common import (
     INTERRUPTED,
     Home,
     Json,
+    Lang,
     command,
     emit,
     open_service,
@@ -72,7 +73,7 @@ def template(
 
 @app.command("estimate")
 @command
-def estimate(spec: Spec, home: Home = None, as_json: Json = False) -> None:
+def estimate(spec: Spec, lang: Lang = "en", home: Home = None, as_json: Json = False) -> None:
     """Time and money before anything runs."""
     from jobs.spec import load_spec  # noqa: PLC0415 - start-up time of --help
 
@@ -82,7 +83,9 @@ def estimate(spec: Spec, home: Home = None, as_json: Json = False) -> None:
 
 @app.command("submit")
 @command
-def submit(spec: Spec, accept: Accepted = None, home: Home = None, as_json: Json = False) -> None:
+def submit(
+    spec: Spec, accept: Accepted = None, lang: Lang = "en", home: Home = None, as_json: Json = False
+) -> None:
     """Start a pilot in the background and return its id."""
     pilot = open_service(home).submit(_spec(spec, accept))
     emit({"pilot": pilot}) if as_json else print(pilot)
@@ -90,7 +93,9 @@ def submit(spec: Spec, accept: Accepted = None, home: Home = None, as_json: Json
 
 @app.command("run")
 @command
-def run(spec: Spec, accept: Accepted = None, home: Home = None, as_json: Json = False) -> None:
+def run(
+    spec: Spec, accept: Accepted = None, lang: Lang = "en", home: Home = None, as_json: Json = False
+) -> None:
     """Run a pilot in the foreground and end with its results. Ctrl-C cancels it."""
     service = open_service(home)
     pilot = service.submit(_spec(spec, accept), start=False)

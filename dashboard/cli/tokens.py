@@ -36,6 +36,7 @@ app = typer.Typer(help="Tokenizers: list, check, deep, codes.", no_args_is_help=
 @command
 def list_tokenizers(
     dataset: Annotated[str | None, typer.Option(help="Say which are ready for this one.")] = None,
+    lang: Lang = "en",
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -116,6 +117,7 @@ def deep(
     price: Annotated[bool, typer.Option("--price", help="Say what it takes, run nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it starts.")] = False,
     accept: Accepted = None,
+    lang: Lang = "en",
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -185,6 +187,7 @@ def codes(
         str, typer.Option("--codes", help="Comma-separated numbers of codes.")
     ] = "16,64,256,1024",
     accept: Accepted = None,
+    lang: Lang = "en",
     home: Home = None,
     as_json: Json = False,
 ) -> None:

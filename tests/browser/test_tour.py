@@ -34,10 +34,23 @@ def fakes():
     return module
 
 
+FORBIDDEN = "clip:ViT-B-16@dfn2b"  # its licence forbids commercial use
+
+FORBIDDEN_SPEC = f"""\
+name: forbidden
+dataset: {{name: surfaces}}
+arms: [{{method: frozen, tokenizer: "{FORBIDDEN}"}}]
+"""
+
+
 @pytest.fixture(scope="module")
-def url(serve, tmp_path_factory) -> str:
-    app = create_app(Settings(home=tmp_path_factory.mktemp("home")), fakes().FakeService())
-    return serve(app)
+def service():
+    return fakes().FakeService()
+
+
+@pytest.fixture(scope="module")
+def url(serve, service, tmp_path_factory) -> str:
+    return serve(create_app(Settings(home=tmp_path_factory.mktemp("home")), service))
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -111,6 +124,30 @@ def test_yaml_with_a_mistake_is_refused_in_place(visit):
     page.keyboard.type("name: x\nnonsense: 1")
     page.click("#new-yaml-use")
     page.wait_for_selector("#new-yaml-problem")
+
+
+def test_a_licence_is_accepted_by_a_click_before_tokens_are_checked(visit, service):
+    page = visit("/tokens")
+    page.wait_for_selector("#tokens-deep-price")
+    page.fill("#tokens-names textarea, #tokens-names input", f"hog, {FORBIDDEN}")
+    page.press("#tokens-names textarea, #tokens-names input", "Tab")
+    page.locator("#tokens-consent").get_by_label(FORBIDDEN).check()
+    page.click("#tokens-check")
+    page.wait_for_selector("#tokens-cards table")
+    assert ("check_tokens", (("hog", FORBIDDEN), (FORBIDDEN,))) in service.called
+
+
+def test_a_licence_is_accepted_by_a_click_before_a_pilot_starts(visit, service):
+    page = visit("/new")
+    page.wait_for_selector("#new-datasets")
+    page.click("#new-yaml-open")
+    page.fill("#new-yaml .cm-content", FORBIDDEN_SPEC)
+    page.click("#new-yaml-use")
+    page.click("#new-to-plan")
+    page.locator("#new-consent").get_by_label(FORBIDDEN).check()
+    page.click("#new-launch")
+    page.wait_for_url("**/runs?pilot=p9")
+    assert service.called[-1][1].licence_accepted == (FORBIDDEN,)
 
 
 def test_a_run_is_cancelled_after_a_second_question(visit):

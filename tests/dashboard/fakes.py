@@ -465,6 +465,7 @@ class FakeService:
     def check_tokens(
         self, dataset: str, names: Sequence[str], reporter: Any = None, accepted: Any = ()
     ) -> list[dict[str, Any]]:
+        self.called.append(("check_tokens", (tuple(names), tuple(accepted))))
         self.tokens_known = True
         return self.known_tokens(dataset, names)
 
@@ -475,7 +476,7 @@ class FakeService:
         return deep_view() if self.deep_known else None
 
     def deep_check(
-        self, dataset: str, tokenizers: Sequence[str], reporter: Any = None
+        self, dataset: str, tokenizers: Sequence[str], reporter: Any = None, accepted: Any = ()
     ) -> deep.DeepView:
         self.deep_known = True
         return deep_view()
