@@ -111,7 +111,8 @@ def resize_tokens(tokens: Tensor, new: tuple[int, int]) -> Tensor:
     if tuple(tokens.shape[1:3]) == new:
         return tokens
     if tokens.is_floating_point():
-        x = F.interpolate(tokens.permute(0, 3, 1, 2), size=new, mode="bilinear", antialias=True)
+        x = tokens.float().permute(0, 3, 1, 2)  # no half precision on a CPU
+        x = F.interpolate(x, size=new, mode="bilinear", antialias=True)
         return x.permute(0, 2, 3, 1)
     rows, columns = (
         ((torch.arange(n, device=tokens.device) * 2 + 1) * size // (2 * n))

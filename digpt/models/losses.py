@@ -114,10 +114,22 @@ def prediction_loss(
     of: TokenLoss, said: Prediction, target: Tensor, global_token: Tensor | None
 ) -> Tensor:
     """Mean loss of predicted tokens (B, ..., C), the global one (B, C) counting as one more."""
+    _check_shape("tokens", target, said.patches)
     per_token = of(said.patches, target)
     if said.global_token is None or global_token is None:
         return mean_loss(per_token)
+    _check_shape("global tokens", global_token, said.global_token)
     return mean_loss(per_token, of(said.global_token, global_token))
+
+
+def _check_shape(what: str, target: Tensor, said: Tensor) -> None:
+    """Raise `UserError` where a loss would compare one target with many predictions."""
+    if target.shape not in (said.shape, said.shape[:-1]):  # the second: codes
+        raise UserError(
+            f"This model predicts {what} {tuple(said.shape)}, and the targets are"
+            f" {tuple(target.shape)}: build it to suit the tokenizer.",
+            field="tokens",
+        )
 
 
 def check_global(global_token: Tensor | None, has_global: bool) -> None:

@@ -6,7 +6,16 @@ import pytest
 import torch
 
 from digpt.errors import UserError
-from digpt.models.losses import cosine, cross_entropy, mean_loss, mse, smooth_l1, token_loss
+from digpt.models.losses import (
+    Prediction,
+    cosine,
+    cross_entropy,
+    mean_loss,
+    mse,
+    prediction_loss,
+    smooth_l1,
+    token_loss,
+)
 
 
 def test_cosine_loss_is_two_minus_twice_the_cosine() -> None:
@@ -60,3 +69,12 @@ def test_a_loss_that_does_not_suit_the_tokens_is_refused() -> None:
         token_loss("cross-entropy", None)
     with pytest.raises(UserError, match="Did you mean 'cosine'"):
         token_loss("cosin", None)
+
+
+def test_targets_of_another_shape_are_refused_where_torch_would_spread_them() -> None:
+    said = Prediction(torch.randn(2, 3, 4), torch.randn(2, 4))
+    tokens, whole = torch.randn(2, 3, 4), torch.randn(2, 4)
+    assert prediction_loss(cosine, said, tokens, whole).isfinite()
+    for narrow, few in ((tokens[..., :1], whole), (tokens[:1], whole), (tokens, whole[:, :1])):
+        with pytest.raises(UserError, match="build it to suit the tokenizer"):
+            prediction_loss(cosine, said, narrow, few)
