@@ -136,13 +136,13 @@ TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 
 @pytest.mark.slow
 def test_two_processes_train_what_one_does_and_go_on_where_they_were_stopped(
-    pictures: Path, tmp_path: Path
+    pictures: Path, tmp_path: Path, here: Callable[[list[str]], str]
 ) -> None:
     """Sums of two parts differ from that of the whole in the last digits only. Weights cannot be
     compared: a key's bias has no gradient but rounding, from which Adam makes whole steps."""
     shared = ["--threads", "1", *TINY, "images_seen=320", "target_share=0.5", "ema=0.9"]
     alone, together = tmp_path / "alone", tmp_path / "together"
-    complete(command(pictures, alone, *shared))
+    here(command(pictures, alone, *shared))
     often = ["--checkpoint-seconds", "0", *shared]
     process = begin([*TORCHRUN, *command(pictures, together, *often)])
     wait_for_step(together, 3, process)
