@@ -30,6 +30,7 @@ from digpt.models.losses import (
     Prediction,
     Target,
     TokenLoss,
+    check_batch,
     check_global,
     prediction_loss,
 )
@@ -146,6 +147,7 @@ class DiGPT(nn.Module):
         `generator` when not given.
         """
         check_global(global_token, self.has_global)
+        check_batch(images, tokens, order, self.count)
         order, ar_places, visible_places = self._draw(images, order, generator)
         grid = self._target_grid(tokens)
         target = in_clusters(resize_tokens(tokens, grid), self.clusters)

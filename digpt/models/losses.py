@@ -132,6 +132,21 @@ def _check_shape(what: str, target: Tensor, said: Tensor) -> None:
         )
 
 
+def check_batch(images: Tensor, tokens: Tensor, order: Tensor | None, count: int) -> None:
+    """Raise `UserError` unless there are tokens and an order (B, count) for each of the B images:
+    torch would let one of them serve all."""
+    if len(tokens) != len(images):
+        raise UserError(
+            f"There are tokens of {len(tokens)} images for a batch of {len(images)}.",
+            field="tokens",
+        )
+    if order is not None and order.shape != (len(images), count):
+        raise UserError(
+            f"The order has the shape {tuple(order.shape)} and must have {(len(images), count)}.",
+            field="order",
+        )
+
+
 def check_global(global_token: Tensor | None, has_global: bool) -> None:
     """Raise `UserError` unless a global token came exactly where the model predicts one."""
     if (global_token is not None) != has_global:

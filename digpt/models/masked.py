@@ -14,6 +14,7 @@ from digpt.models.losses import (
     Prediction,
     Target,
     TokenLoss,
+    check_batch,
     check_global,
     prediction_loss,
 )
@@ -77,6 +78,7 @@ class Masked(nn.Module):
         """Losses of one batch, arguments as for D-iGPT, but `order` (B, N) is a permutation of the
         patches: the first n are visible. Predictions are in the order of the masked patches."""
         check_global(global_token, self.has_global)
+        check_batch(images, tokens, order, self.count)
         if order is None:
             order = draw_order(len(images), self.count, generator, images.device)
         shown, hidden = order[:, : self.visible], order[:, self.visible :]

@@ -405,6 +405,17 @@ def test_bad_taps_and_a_missing_global_token_are_refused() -> None:
         make()(torch.randn(1, 3, 24, 24), torch.randn(1, 6, 6, 6))
 
 
+def test_one_entry_does_not_silently_serve_a_batch() -> None:
+    model, images = make(has_global=False), torch.randn(2, 3, 24, 24)
+    tokens, order = torch.randn(2, 6, 6, 6), torch.tensor([[0, 1, 2, 3]] * 2)
+    assert model(images, tokens, order=order).loss.isfinite()
+    with pytest.raises(UserError, match="tokens of 1 images for a batch of 2"):
+        model(images, tokens[:1], order=order)
+    for wrong in (order[:1], order[:, :3]):
+        with pytest.raises(UserError, match=r"must have \(2, 4\)"):
+            model(images, tokens, order=wrong)
+
+
 @pytest.mark.parametrize("kept", ["ar", "visible"])
 def test_one_decoder_alone_says_what_it_says_beside_the_other(kept: str) -> None:
     both = make(has_global=False)
