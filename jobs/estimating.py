@@ -13,11 +13,12 @@ from jobs.money.estimate import Range as MoneyRange
 from jobs.money.estimate import estimate as estimate_work
 from jobs.money.pricing import PriceTable
 from jobs.settings import Settings
-from jobs.spec import PilotSpec
+from jobs.spec import PRETRAINING, PilotSpec
 from jobs.store import Store
 from jobs.views import ArmEstimateView, EstimateView, Range, StageEstimateView
 
 CALIBRATION_KEY = "calibration"
+FEWEST_SEEN = 40_000  # images; below it arms come in no lasting order (benchmarks.budget_fidelity)
 KINDS = ("prepare", "fit", "tokenize", "init", "pretrain", "probe", "knn", "finetune", "evaluate")
 
 
@@ -153,6 +154,9 @@ def _warnings(
         warnings.append({"code": "over-time-limit", "seconds": found.wall_seconds.likely})
     if not any(a.method == "frozen" for a in spec.arms):
         warnings.append({"code": "no-cheap-baseline"})
+    images = spec.resolved.pretrain.images_seen
+    if images < FEWEST_SEEN and any(a.method in PRETRAINING for a in spec.arms):
+        warnings.append({"code": "short-pretraining", "images": f"{images:,}"})
     if spec.resolved.seeds == 1:
         warnings.append({"code": "one-pretraining-seed"})
     return warnings

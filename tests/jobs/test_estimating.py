@@ -46,6 +46,16 @@ def test_a_pilot_without_a_cheap_baseline_is_warned_of(service: PilotService):
     assert "no-cheap-baseline" in codes
 
 
+def test_a_pretraining_too_short_to_order_arms_is_warned_of(service: PilotService):
+    def warned(images: int) -> list[object]:
+        text = f"{SPEC}pretrain: {{images_seen: {images}}}\n"
+        found = service.estimate(load_spec(text)).warnings
+        return [w["images"] for w in found if w["code"] == "short-pretraining"]
+
+    assert warned(39_999) == ["39,999"]
+    assert warned(40_000) == []
+
+
 def test_another_currency_shows_the_rate_it_was_converted_at(service: PilotService):
     yen = PilotService(dataclasses.replace(service.settings, currency="JPY"))
     found = yen.estimate(load_spec(SPEC))
