@@ -63,11 +63,11 @@ def parse_init(text: str) -> Init:
     if not model or (at and not weights):
         raise _wrong(text, family, f"{family} needs {FAMILIES[family]}")
     if family == "timm" and weights and not is_file(weights):
-        why = f"{weights!r} is not a path; in timm a tag belongs to the name"
-        raise _wrong(text, "timm-tag", why)
+        said = f"{weights!r} is not a path; in timm a tag belongs to the name"
+        raise _wrong(text, "timm-tag", said)
     if family == "clip" and not weights:
-        why = f"it does not say which weights; write clip:{model}@TAG or @FILE"
-        raise _wrong(text, "clip-weights", why)
+        said = f"it does not say which weights; write clip:{model}@TAG or @FILE"
+        raise _wrong(text, "clip-weights", said)
     return Init(family=family, model=model, weights=weights)
 
 

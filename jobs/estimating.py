@@ -156,7 +156,8 @@ def _warnings(
         warnings.append({"code": "no-cheap-baseline"})
     images = spec.resolved.pretrain.images_seen
     if images < FEWEST_SEEN and any(a.method in PRETRAINING for a in spec.arms):
-        warnings.append({"code": "short-pretraining", "images": f"{images:,}"})
+        facts = {"images": f"{images:,}", "least": f"{FEWEST_SEEN:,}"}
+        warnings.append({"code": "short-pretraining", **facts})
     if spec.resolved.seeds == 1:
         warnings.append({"code": "one-pretraining-seed"})
     return warnings

@@ -209,13 +209,13 @@ class DiGPT(nn.Module):
         """By attribute, who sees whom in the encoder (n, n), and among and from the Q queries of a
         decoder (Q, Q) and (Q, n): these are as many per cluster as it is asked for places, and one
         for the global token, if there is one."""
-        clusters = torch.arange(self.count - 1)[:, None]
+        mask, clusters = self.mask, torch.arange(self.count - 1)[:, None]
         queries = (clusters * self.size + torch.arange(self.asked)).flatten()
         if self.has_global:
-            queries = torch.cat([queries, queries.new_tensor([len(self.mask) - 1])])
-        of_queries = self.mask[queries]
+            queries = torch.cat([queries, queries.new_tensor([len(mask) - 1])])
+        of_queries = mask[queries]
         return {
-            "encoder_mask": self.mask,
+            "encoder_mask": mask,
             "self_mask": of_queries[:, queries],
             "cross_mask": of_queries,
         }
