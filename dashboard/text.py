@@ -89,4 +89,7 @@ def stored_error(error: Mapping[str, Any], me: Viewer) -> str:
     named = ("code", "message", "field", "facts")
     facts = {k: v for k, v in error.items() if k not in named} | (error.get("facts") or {})
     message, code = str(error.get("message", "")), str(error.get("code", ""))
-    return me.error(UserError(message, code=code, field=error.get("field"), **facts))
+    try:
+        return me.error(UserError(message, code=code, field=error.get("field"), **facts))
+    except KeyError:  # kept by an earlier version, without what the sentence mentions
+        return message
