@@ -30,8 +30,9 @@ from digpt.pretrain.trainer import Trainer
 from digpt.recipe import STUDENTS, Recipe
 from digpt.reporter import Quiet
 from digpt.tokenizers.base import Tokenizer, Tokens
-from digpt.tokenizers.cache import TokenCache, encode, write
+from digpt.tokenizers.cache import TokenCache, write
 from digpt.tokenizers.clip import untrained_clip
+from digpt.tokenizers.portions import encode
 
 CPU = torch.device("cpu")
 OFFICIAL = 487e9  # FLOP per image of the published step, teacher included (METHOD section 1)

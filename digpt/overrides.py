@@ -4,6 +4,7 @@ What is wrong is a `UserError` of one sentence that begins with the field, or th
 name. No torch here.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -42,6 +43,9 @@ BOUNDS: Mapping[str, tuple[float, float]] = {  # of every number in a recipe, by
     "finetune_batch": (1, 1_000_000),
     "finetune_layer_decay": (0.01, 1.0),
     "finetune_weight_decay": (0.0, 10.0),
+    "finetune_warmup_share": (0.0, 1.0),
+    "finetune_clip_norm": (0.0, 1e6),
+    "finetune_head_rate": (0.01, 1000.0),
     "finetune_mixup": (0.0, 10.0),
     "finetune_cutmix": (0.0, 10.0),
     "finetune_erasing": (0.0, 1.0),
@@ -141,6 +145,8 @@ def _check_student(student: Student) -> None:
         value, by = getattr(student, width), getattr(student, heads)
         if value % by:
             raise _wrong(f"{where}.{width}", "multiple", value=value, other=heads, by=by)
+        if value % 4:
+            raise _wrong(f"{where}.{width}", "positions", value=value)
     taps, depth = student.taps, student.depth
     if any(not isinstance(t, int) or not 1 <= t <= depth for t in taps or ()):
         raise _wrong(f"{where}.taps", "taps-blocks", value=taps, depth=depth)
@@ -156,6 +162,8 @@ def _check_student(student: Student) -> None:
         raise _wrong(
             f"{where}.clusters", "clusters", value=student.clusters, grid=grid, known=valid
         )
+    if math.prod(student.clusters) == 1:
+        raise _wrong(f"{where}.clusters", "one-cluster", value=student.clusters)
 
 
 def _check_recipe(recipe: Recipe) -> None:
@@ -164,6 +172,11 @@ def _check_recipe(recipe: Recipe) -> None:
         for value in given if isinstance(given, tuple) else (given,):
             pick(dict.fromkeys(allowed), str(value), f"pretrain.{name}")
     _check_crops(recipe)
+    count = (recipe.student.image_size // recipe.student.patch_size) ** 2
+    visible = round(count * (1 - recipe.mask_share))
+    if not 0 < visible < count:
+        share = recipe.mask_share
+        raise _wrong("pretrain.mask_share", "mask", value=share, visible=visible, count=count)
     for beta in recipe.betas:
         _within(beta, "pretrain.betas", 0.0, 0.99999)
     if len(recipe.betas) != 2:
@@ -231,13 +244,18 @@ _WRONG = {  # what can be wrong with a field, said after its name
     "whole": "must be a whole number from {low} to {high}, not {value!r}",
     "number": "must be a number from {low} to {high}, not {value!r}",
     "multiple": "{value} is not a multiple of {other} {by}",
+    "positions": "{value} cannot hold two-dimensional positions: choose a multiple of 4",
     "taps-blocks": "{value} are not blocks of the encoder, 1 to {depth}",
     "taps-end": "{value} must ascend and end at {depth}, the last block: blocks after the last tap "
     "would never train",
     "tokens": "{value} gives {count:,} tokens per image; at most {most:,} are possible, so take "
     "larger patches",
     "clusters": "{value} do not divide the {grid}×{grid} patch grid; each may be one of {known}",
+    "one-cluster": "{value} make the whole image one cluster, and D-iGPT predicts the next: take "
+    "at least two, e.g. [1, 2]",
     "two": "are two numbers, not {value}",
+    "mask": "{value} leaves {visible} of {count} patches visible: choose one that masks some and "
+    "leaves some",
     "randaugment": "is written as timm has it, e.g. rand-m9-mstd0.5-inc1, not {value!r}",
     "empty": "is empty; name at least one, or leave it out",
     "budget": 'holds {value!r}; a label budget is a number per class or "all"',

@@ -26,7 +26,7 @@ from digpt.models.export import check_onnx, save_onnx, save_timm, timm_call
 from digpt.models.origins import start_from
 from digpt.pretrain.loop import Result, pretrain
 from digpt.pretrain.ranks import Ranks
-from digpt.recipe import Recipe
+from digpt.recipe import Recipe, without_off
 from digpt.reporter import Reporter
 from digpt.tokenizers import fitting
 from digpt.tokenizers.base import Tokenizer
@@ -59,7 +59,7 @@ class Order:
             "pictures": str(self.pictures.absolute()),
             "method": self.method,
             "tokenizer": self.tokenizer,
-            "recipe": asdict(self.recipe),
+            "recipe": without_off(asdict(self.recipe)),
             "seed": self.seed,
             "init": self.init,
         }

@@ -69,13 +69,15 @@ def start(
     average = Average(model.encoder, recipe.ema) if recipe.ema else None
     if recipe.activation_checkpointing:
         checkpoint_blocks(model)
-    # matrices decay; biases, norms and learned tokens are vectors and do not
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    # matrices decay; biases, norms and, unless asked for, learned tokens are vectors and do not
+    named = list(model.named_parameters())
+    decaying = [p.ndim > 1 or (recipe.decay_tokens and n.endswith("token")) for n, p in named]
+    decayed = [p for (_, p), decays in zip(named, decaying, strict=True) if decays]
+    others = [p for (_, p), decays in zip(named, decaying, strict=True) if not decays]
     optimizer = torch.optim.AdamW(
         [
-            {"params": matrices, "weight_decay": recipe.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
+            {"params": decayed, "weight_decay": recipe.weight_decay},
+            {"params": others, "weight_decay": 0.0},
         ],
         lr=recipe.lr,
         betas=recipe.betas,

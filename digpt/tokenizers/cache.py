@@ -26,6 +26,7 @@ from digpt.data.views import WHOLE, Views
 from digpt.errors import UserError
 from digpt.reporter import Reporter
 from digpt.tokenizers.base import Tokenizer, Tokens
+from digpt.tokenizers.portions import Portions, encode
 from digpt.tokenizers.statistics import Sums
 
 LARGEST = float(np.finfo(np.float16).max)
@@ -62,7 +63,8 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ABOUT).unlink(missing_ok=True)  # a cache counts only once its description is there
     seen = Views(views, len(rows), crop_scale, size or images.shape[1])
-    writer = _Writer.of(tokenizer.to(device), images, rows, seen, device, batch)
+    portions = Portions(tokenizer.to(device), device, reporter, batch)
+    writer = _Writer.of(portions, images, rows, seen, batch)
     parts = folder / UNFINISHED
     identity = writer.identity()
     whole = _whole_shards(parts, identity, reporter)
@@ -183,30 +185,28 @@ class TokenCache:
 class _Writer:
     """Makes shards, each independent of the others and of when it is made."""
 
-    tokenizer: Tokenizer
+    portions: Portions
     images: np.ndarray
     rows: np.ndarray
     views: Views
-    device: torch.device
     batch: int
     record: np.dtype  # of one image: patches (V, h, w, D) or (V, h, w), global (V, D)
     shard_rows: int
 
     @staticmethod
     def of(
-        tokenizer: Tokenizer,
-        images: np.ndarray,
-        rows: np.ndarray,
-        views: Views,
-        device: torch.device,
-        batch: int,
+        portions: Portions, images: np.ndarray, rows: np.ndarray, views: Views, batch: int
     ) -> "_Writer":
         one = np.zeros(1, np.int64)  # one image, to know the shapes
-        tried = encode(tokenizer, views.see(images[rows[one]], one, one), device)
-        record = _record(tokenizer, tried, len(views.names))
+        tried = encode(portions.tokenizer, views.see(images[rows[one]], one, one), portions.device)
+        record = _record(portions.tokenizer, tried, len(views.names))
         wanted = max(SHARD_BYTES // record.itemsize, -(-len(rows) // MOST_SHARDS))
         shard_rows = max(wanted // batch, 1) * batch  # whole batches: the same at any interruption
-        return _Writer(tokenizer, images, rows, views, device, batch, record, shard_rows)
+        return _Writer(portions, images, rows, views, batch, record, shard_rows)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self.portions.tokenizer
 
     @property
     def shards(self) -> int:
@@ -250,12 +250,14 @@ class _Writer:
             chunk = np.ascontiguousarray(self.images[self.rows[few]])
             for view in range(len(self.views.names)):
                 seen = self.views.see(chunk, few, np.full(len(few), view))
-                tokens = encode(self.tokenizer, seen, self.device)
-                part = shard[start : start + len(few)]
-                part["patches"][:, view] = stored(tokens.patches, self.codes)
-                if tokens.global_token is not None:
-                    part["global"][:, view] = stored(tokens.global_token, None)
-                sums.count(tokens)
+                place = start
+                for tokens in self.portions.of(seen):
+                    part = shard[place : place + len(tokens.patches)]
+                    part["patches"][:, view] = stored(tokens.patches, self.codes)
+                    if tokens.global_token is not None:
+                        part["global"][:, view] = stored(tokens.global_token, None)
+                    sums.count(tokens)
+                    place += len(tokens.patches)
             reporter.progress(int(few[-1]) + 1, len(self.rows))
         shard.flush()
         del shard
@@ -264,12 +266,6 @@ class _Writer:
         with aside.open("rb") as file:
             os.fsync(file.fileno())
         aside.replace(folder / f"shard-{number:05d}-{crc:08x}.npy")
-
-
-def encode(tokenizer: Tokenizer, seen: np.ndarray, device: torch.device) -> Tokens:
-    """Tokens of uint8 images (B, S, S, 3); the tokenizer is on that device already."""
-    pixels = torch.from_numpy(np.ascontiguousarray(seen)).to(device)
-    return tokenizer.encode(pixels.permute(0, 3, 1, 2).float() / 255)
 
 
 def _record(tokenizer: Tokenizer, tokens: Tokens, views: int) -> np.dtype:

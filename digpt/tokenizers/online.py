@@ -10,7 +10,8 @@ from digpt.data.views import PLAIN, WHOLE, Views
 from digpt.meter import count_flops
 from digpt.reporter import Reporter
 from digpt.tokenizers.base import Tokenizer
-from digpt.tokenizers.cache import Sums, encode, stored
+from digpt.tokenizers.cache import Sums, stored
+from digpt.tokenizers.portions import Portions, encode
 
 SAMPLE = 2048  # images whose tokens give the statistics
 BATCH = 256
@@ -35,7 +36,7 @@ class Online:
         self.tokenizer, self.images, self.rows = tokenizer.to(device), images, rows
         self.dim = tokenizer.dim
         self.codes = tokenizer.dim if tokenizer.is_discrete else None
-        self.device = device
+        self._portions = Portions(self.tokenizer, device, reporter, BATCH)
         self._views = Views(PLAIN, len(rows), WHOLE, size)
         one = np.zeros(1, np.int64)  # one image, to know the shapes
         seen = self._views.see(images[rows[one]], one, one)
@@ -57,8 +58,7 @@ class Online:
         """Tokens (B, h, w, D), or codes (B, h, w), and global tokens (B, D) of uint8 images
         (B, s, s, 3), in the numbers that a cache keeps; so many at once as a cache is made with."""
         patches, shared = [], []
-        for start in range(0, len(images), BATCH):
-            tokens = encode(self.tokenizer, images[start : start + BATCH], self.device)
+        for tokens in self._portions.of(images):
             patches.append(stored(tokens.patches, self.codes))
             if tokens.global_token is not None:
                 shared.append(stored(tokens.global_token, None))
@@ -74,5 +74,6 @@ class Online:
             few = sample[start : start + BATCH]
             for view in range(len(PLAIN)):
                 seen = self._views.see(self.images[self.rows[few]], few, np.full(len(few), view))
-                sums.count(encode(self.tokenizer, seen, self.device))
+                for tokens in self._portions.of(seen):
+                    sums.count(tokens)
         return sums.statistics()

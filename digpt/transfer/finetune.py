@@ -19,11 +19,9 @@ from digpt.transfer.encoders import Encoder
 from digpt.transfer.features import as_images
 from digpt.transfer.layers import layer_groups
 from digpt.transfer.predictions import Predictions
-from digpt.transfer.regularise import Regulariser, drop_paths
+from digpt.transfer.regularise import Regulariser, branching, drop_paths
 
 LABEL_SMOOTHING = 0.1
-WARMUP_SHARE = 0.1
-CLIP_NORM = 1.0
 CHECKPOINTS = (0.5, 0.75, 1.0)  # shares of the schedule after which validation is asked
 TRIAL_SHARE = 0.25  # of the steps, to choose among learning rates
 LEAST_STEPS = 100  # with 5 labels a class, 25 epochs are 27 steps: 8 points of macro-F1 too few
@@ -63,6 +61,8 @@ def finetune(
             code="not-tunable",
             field="protocols",
         )
+    if transfer.finetune_drop_path and not branching(encoder):
+        reporter.log("This recogniser has no blocks of ours: it is tuned without drop path.")
     run = _Run(encoder, task, transfer, seed, torch.device(device), reporter)
     steps = max(LEAST_STEPS, math.ceil(transfer.finetune_epochs * len(task.train) / run.batch))
     lr = run.best_lr(steps)
@@ -162,10 +162,12 @@ class _Run:
             network.head,
             lr=lr,
             decay=self.transfer.finetune_layer_decay,
+            head_rate=self.transfer.finetune_head_rate,
             weight_decay=self.transfer.finetune_weight_decay,
         )
         optimizer = torch.optim.AdamW(groups, fused=True)
-        return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_cosine(steps))
+        shape = _warmup_cosine(steps, self.transfer.finetune_warmup_share)
+        return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, shape)
 
     def _step(
         self,
@@ -190,7 +192,8 @@ class _Run:
         loss = nn.functional.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
+        if self.transfer.finetune_clip_norm:
+            nn.utils.clip_grad_norm_(network.parameters(), self.transfer.finetune_clip_norm)
         optimizer.step()
 
     def _checkpoint(self, network: Network, share: float) -> _Tuned:
@@ -226,9 +229,9 @@ def _batches(rows: np.ndarray, batch: int, generator: torch.Generator) -> Iterat
         left = left[batch:]
 
 
-def _warmup_cosine(steps: int) -> Callable[[int], float]:
+def _warmup_cosine(steps: int, warmup_share: float) -> Callable[[int], float]:
     """Share of the peak rate at a step: linear warm-up, then half a cosine to zero."""
-    warmup = max(1, round(WARMUP_SHARE * steps))
+    warmup = max(1, round(warmup_share * steps))
 
     def rate(step: int) -> float:
         if step < warmup:

@@ -7,16 +7,17 @@ from torch import nn
 
 from digpt.errors import UserError
 
-# A head that starts at zero needs larger steps than weights that know something. At 20 labels for
-# each of 7 kinds of board crop, two label seeds: 3 to 7 points of macro-F1 for a student pretrained
-# to tell rotations, none for one from scratch.
-HEAD_RATE = 10.0
-
 
 def layer_groups(
-    encoder: nn.Module, head: nn.Module, *, lr: float, decay: float, weight_decay: float
+    encoder: nn.Module,
+    head: nn.Module,
+    *,
+    lr: float,
+    decay: float,
+    head_rate: float,
+    weight_decay: float,
 ) -> list[dict[str, Any]]:
-    """AdamW parameter groups: the head learns at HEAD_RATE times `lr`, the layer n below it at
+    """AdamW parameter groups: the head learns at `head_rate` times `lr`, the layer n below it at
     `decay` ** n times `lr`; biases, norms and single tokens carry no weight decay."""
     try:
         # timm only for tuning
@@ -41,7 +42,7 @@ def layer_groups(
     return [
         {
             "params": group["params"],
-            "lr": lr * (HEAD_RATE if id(group["params"][0]) in of_head else group["lr_scale"]),
+            "lr": lr * (head_rate if id(group["params"][0]) in of_head else group["lr_scale"]),
             "weight_decay": group["weight_decay"],
         }
         for group in groups

@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from digpt.errors import UserError
 from digpt.models.layers import Block
 from digpt.models.vit import IMAGENET_MEAN, IMAGENET_STD, normalise
 from digpt.recipe import Transfer
@@ -62,6 +61,11 @@ class Regulariser:
         return images, targets
 
 
+def branching(encoder: nn.Module) -> list[Block]:
+    """The blocks whose branches can be left out: a student's; recognisers have others."""
+    return [module for module in encoder.modules() if isinstance(module, Block)]
+
+
 def drop_paths(encoder: nn.Module, rate: float) -> None:
     """Let each block's two branches be left out for single images while training, the deeper the
     more often, up to `rate` (stochastic depth)."""
@@ -69,13 +73,7 @@ def drop_paths(encoder: nn.Module, rate: float) -> None:
         return
     from timm.layers.drop import drop_path  # noqa: PLC0415 - timm only where it is asked for
 
-    blocks = [module for module in encoder.modules() if isinstance(module, Block)]
-    if not blocks:
-        raise UserError(
-            "finetune_drop_path needs a student of ours, and this encoder has other blocks. Leave"
-            " it out, or set it to 0.",
-            field="transfer.finetune_drop_path",
-        )
+    blocks = branching(encoder)
     for block, share in zip(blocks, np.linspace(0, rate, len(blocks)), strict=True):
 
         def drop(module: nn.Module, _: object, out: Tensor, share: float = float(share)) -> Tensor:

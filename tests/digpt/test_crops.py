@@ -179,6 +179,58 @@ def test_random_crops_train(crops: str, tmp_path: Path) -> None:
     assert result.flops_per_image == pytest.approx(student, rel=0.05)  # without cutting the crops
 
 
+class Cramped(Means):
+    """It runs out of memory when it reads more than `room` images at once."""
+
+    room = 12
+
+    def forward(self, images: torch.Tensor) -> Tokens:
+        if len(images) > self.room:
+            raise torch.OutOfMemoryError("simulated")
+        return super().forward(images)
+
+
+class Lines(Quiet):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def log(self, message: str, level: str = "info") -> None:
+        self.lines.append(message)
+
+
+def test_a_teacher_that_runs_out_of_memory_in_its_thread_goes_on_with_fewer_images(
+    tmp_path: Path,
+) -> None:
+    pool, reporter, teacher = images(), Lines(), Cramped()
+    recipe = replace(RECIPE, crops="online", crop_scale=SCALE, target_norm="none")
+    options = {"method": "digpt", "seed": 0, "device": CPU, "reporter": reporter}
+    roomy = pretrain(pool, online(pool), recipe, out_dir=tmp_path / "a", **options)
+    teacher.room = 40
+    source = Online(teacher, pool, np.arange(40), size=8, device=CPU, reporter=reporter)
+    teacher.room = 4  # memory is short only once the student is there
+    cramped = pretrain(pool, source, recipe, out_dir=tmp_path / "b", **options)
+    assert cramped.curve == roomy.curve
+    assert [line.split()[8] for line in reporter.lines if "Out of memory" in line] == ["6", "3"]
+
+
+def test_a_cache_is_filled_in_smaller_portions_where_memory_is_short(tmp_path: Path) -> None:
+    pool, rows, tokens = images(), np.arange(40), []
+    for name, teacher in (("roomy", Means()), ("cramped", Cramped())):
+        cache.write(teacher, pool, rows, tmp_path / name, device=CPU, reporter=Quiet())
+        tokens.append(TokenCache.open(tmp_path / name).read(rows, rows % 2))
+    for whole, in_portions in zip(*tokens, strict=True):
+        assert np.array_equal(whole, in_portions)
+
+
+def test_a_teacher_without_memory_for_one_image_is_named(tmp_path: Path) -> None:
+    teacher, reporter = Cramped(), Lines()
+    source = Online(teacher, images(), np.arange(40), size=8, device=CPU, reporter=reporter)
+    teacher.room = 0
+    with pytest.raises(UserError, match="one image at a time in tokenizer 'means'") as told:
+        source.encode(images(3))
+    assert told.value.code == "out-of-memory"
+
+
 def test_a_cache_of_other_crops_is_refused(tmp_path: Path) -> None:
     pool = images()
     tokens = cached(tmp_path, pool, ("crop1",), crop_scale=(0.5, 1.0))

@@ -17,7 +17,7 @@ from digpt.models import IGPT, METHODS, load_encoder
 from digpt.models.targets import standardise, whiten
 from digpt.pretrain import Feed, Result, learning_rate, pretrain, resolve_precision, steps_of
 from digpt.pretrain.state import start
-from digpt.recipe import Recipe, Student
+from digpt.recipe import PRESETS, Recipe, Student
 from digpt.reporter import Quiet, Reporter
 
 STUDENT = Student(
@@ -263,6 +263,19 @@ def test_only_matrices_decay(tmp_path: Path) -> None:
     assert trained["cls_token"].abs().max() > 1e-3  # (1 - 1e-9 * 1e8) per step leaves 90%
     torch.manual_seed(0)
     assert torch.allclose(trained["blocks.0.norm1.weight"], torch.ones(16), atol=1e-6)
+
+
+def test_the_official_pretraining_lets_the_learned_tokens_decay_too() -> None:
+    assert PRESETS["paper"].pretrain.decay_tokens
+    for decays, recipe in ((False, RECIPE), (True, replace(RECIPE, decay_tokens=True))):
+        run = start(FakeTokens(), recipe, "digpt", 0, CPU, None)
+        decayed = {id(p) for p in run.optimizer.param_groups[0]["params"]}
+        others = {id(p) for p in run.optimizer.param_groups[1]["params"]}
+        names = {n for n, p in run.model.named_parameters() if id(p) in others}
+        tokens = {"encoder.cls_token", "ar_decoder.token", "visible_decoder.token"}
+        assert tokens & names == (set() if decays else tokens)
+        assert all("bias" in n or "norm" in n for n in names - tokens)
+        assert len(decayed | others) == len(list(run.model.parameters()))
 
 
 def test_standardised_targets_have_zero_mean_and_unit_variance_per_channel_then_per_token() -> None:

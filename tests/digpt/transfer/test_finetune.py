@@ -15,7 +15,7 @@ from digpt.reporter import Quiet
 from digpt.transfer import encoders
 from digpt.transfer.augment import augment
 from digpt.transfer.finetune import LEAST_STEPS, Network, Task, finetune
-from digpt.transfer.layers import HEAD_RATE, layer_depths, layer_groups
+from digpt.transfer.layers import layer_depths, layer_groups
 
 SHORT = Transfer(finetune_epochs=3, finetune_lrs=(2e-3,))
 
@@ -125,10 +125,10 @@ def test_deeper_layers_move_less():
     for i in range(3):
         assert {depths[n] for n in depths if n.startswith(f"blocks.{i}.")} == {i + 1}
     head = nn.Linear(32, 4)
-    groups = layer_groups(vit, head, lr=1.0, decay=0.5, weight_decay=0.1)
+    groups = layer_groups(vit, head, lr=1.0, decay=0.5, head_rate=3.0, weight_decay=0.1)
     rate = {id(p): (g["lr"], g["weight_decay"]) for g in groups for p in g["params"]}
-    assert rate[id(head.weight)] == (HEAD_RATE, 0.1)
-    assert rate[id(head.bias)] == (HEAD_RATE, 0.0)
+    assert rate[id(head.weight)] == (3.0, 0.1)
+    assert rate[id(head.bias)] == (3.0, 0.0)
     assert rate[id(vit.cls_token)] == (0.5**4, 0.0)
     assert len(rate) == len(list(vit.parameters())) + 2
 

@@ -1,13 +1,13 @@
 """Regularisers of fine-tuning: what each changes, by which draws, and that off means off."""
 
 import random
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from digpt.errors import UserError
 from digpt.models.vit import ViT
 from digpt.recipe import PRESETS, Transfer
 from digpt.reporter import Quiet
@@ -36,6 +36,8 @@ def test_it_is_off_unless_asked_for_and_on_in_the_published_recipe() -> None:
     published = PRESETS["paper"].transfer
     assert (published.finetune_mixup, published.finetune_cutmix) == (0.8, 1.0)
     assert (published.finetune_erasing, published.finetune_drop_path) == (0.25, 0.1)
+    assert (published.finetune_warmup_share, published.finetune_epochs) == (0.05, 100)
+    assert (published.finetune_clip_norm, published.finetune_head_rate) == (0.0, 1.0)
 
 
 def test_mixed_images_and_targets_are_mixed_alike() -> None:
@@ -106,12 +108,26 @@ def test_deeper_branches_are_left_out_more_often_and_none_when_evaluated() -> No
     assert not (vit.eval().blocks[2].attn(x).flatten(1) == 0).all(dim=1).any()
 
 
-def test_other_blocks_cannot_be_left_out(conv) -> None:
-    with pytest.raises(UserError, match="needs a student of ours"):
-        drop_paths(conv, 0.1)
+def test_the_published_recipe_tunes_a_recogniser_without_drop_path_and_says_so(
+    dataset, conv, monkeypatch
+) -> None:
+    monkeypatch.setattr(sys.modules[finetune.__module__], "LEAST_STEPS", 4)
+    said: list[str] = []
+
+    class Lines(Quiet):
+        def log(self, message: str, level: str = "info") -> None:
+            said.append(message)
+
+    rows = {split: dataset.indices(split) for split in ("train", "val", "test")}
+    task = Task(images=dataset.images.array, labels=dataset.labels, classes=4, **rows)
+    recipe = replace(PRESETS["paper"].transfer, finetune_epochs=1)
+    found = finetune(conv, task, transfer=recipe, seed=0, device="cpu", reporter=Lines())
+    assert np.isfinite(found.test).all()
+    assert any("without drop path" in line for line in said)
 
 
-def test_the_published_recipe_tunes_a_student_and_repeats_itself(dataset) -> None:
+def test_the_published_recipe_tunes_a_student_and_repeats_itself(dataset, monkeypatch) -> None:
+    monkeypatch.setattr(sys.modules[finetune.__module__], "LEAST_STEPS", 10)
     vit = ViT(image_size=16, patch_size=4, dim=32, depth=2, heads=2)
     rows = {split: dataset.indices(split) for split in ("train", "val", "test")}
     task = Task(images=dataset.images.array, labels=dataset.labels, classes=4, **rows)

@@ -13,6 +13,7 @@ from digpt.reporter import Quiet
 from digpt.tokenizers import cache
 from digpt.tokenizers.cache import TokenCache
 from digpt.tokenizers.online import Online
+from digpt.tokenizers.portions import encode
 
 CPU = torch.device("cpu")
 
@@ -178,7 +179,7 @@ def test_crop_views_hold_the_tokens_of_what_the_student_sees(fitted, write, data
     rows, picked = np.array([3, 0, 19, 3]), np.array([1, 2, 1, 2])
     pixels = np.array(dataset.images.load(rows + 5, 16))
     seen = Views(views, 20, (0.2, 0.6), 16).see(pixels, rows, picked)
-    expected = cache.encode(fitted("filters"), seen, CPU).patches.numpy()
+    expected = encode(fitted("filters"), seen, CPU).patches.numpy()
     np.testing.assert_allclose(found.read(rows, picked)[0], expected, rtol=2e-3, atol=2e-3)
 
 

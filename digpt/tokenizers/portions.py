@@ -1,0 +1,62 @@
+"""A tokenizer that reads as many images at once as there is memory for. B images."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from digpt.errors import UserError, is_out_of_memory
+from digpt.reporter import Reporter
+from digpt.tokenizers.base import Tokenizer, Tokens
+
+
+def encode(tokenizer: Tokenizer, seen: np.ndarray, device: torch.device) -> Tokens:
+    """Tokens of uint8 images (B, S, S, 3); the tokenizer is on that device already."""
+    pixels = torch.from_numpy(np.ascontiguousarray(seen)).to(device)
+    return tokenizer.encode(pixels.permute(0, 3, 1, 2).float() / 255)
+
+
+class Portions:
+    """Tokens of many images, at most `at_once` of them in one pass; where memory runs out half as
+    many, from then on."""
+
+    def __init__(
+        self, tokenizer: Tokenizer, device: torch.device, reporter: Reporter, at_once: int
+    ) -> None:
+        self.tokenizer, self.device = tokenizer, device
+        self.reporter, self.at_once = reporter, at_once
+
+    def of(self, images: np.ndarray) -> Iterator[Tokens]:
+        """Tokens of uint8 images (B, S, S, 3), portion by portion and in their order."""
+        start = 0
+        while start < len(images):
+            portion = images[start : start + self.at_once]
+            try:
+                tokens = encode(self.tokenizer, portion, self.device)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._halve(len(portion), error)
+            else:
+                start += len(portion)
+                yield tokens
+                continue
+            if self.device.type == "cuda":  # here the error no longer holds what it had made
+                torch.cuda.empty_cache()
+
+    def _halve(self, count: int, error: Exception) -> None:
+        """Let fewer than `count` images be read at once, or raise `UserError` where it was one."""
+        if count == 1:
+            raise UserError(
+                f"Out of memory even with one image at a time in tokenizer {self.tokenizer.name!r}."
+                " Use a smaller recogniser, a smaller image or a larger device.",
+                code="out-of-memory",
+                why="one-image-teacher",
+                tokenizer=self.tokenizer.name,
+            ) from error
+        self.at_once = (count + 1) // 2
+        self.reporter.log(
+            f"Out of memory: tokenizer {self.tokenizer.name} goes on with {self.at_once} images at"
+            " once; its tokens stay the same.",
+            "warning",
+        )
