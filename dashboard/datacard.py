@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dashboard.findings import finding_text, fix_text, health_text
-from dashboard.problems import remark_words
+from dashboard.problems import builtin_notes, remark_words
 from dashboard.text import Viewer
 from digpt.data.remarks import as_remark
 
@@ -46,7 +46,13 @@ def as_markdown(
             "\n".join(f"- **{n}** ({kind}): {holds}" for n, kind, holds in columns),
         ]
     parts += [f"## {me.text('data.health')}", _health(health, me)]
-    remarks = [remark_words(as_remark(r), me) for r in (*card["warnings"], *card["notes"])]
+    notes = [as_remark(r) for r in card["notes"]]
+    remarks = [remark_words(as_remark(r), me) for r in card["warnings"]]
+    remarks += (
+        [remark_words(n, me) for n in notes]
+        if versions
+        else builtin_notes(card["name"], notes, me)  # only a built-in set has none
+    )
     if remarks:
         parts += [f"## {me.text('data.notes')}", "\n".join(f"- {r}" for r in remarks)]
     if versions:

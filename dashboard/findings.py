@@ -45,6 +45,11 @@ def remark_text(remark: str, me: Viewer) -> str:
     return me.text(f"split.{remark}") if has_text(f"split.{remark}") else remark
 
 
+def move_text(remark: str, me: Viewer) -> str:
+    """ "train → test" in the reader's language, as `remark_text`."""
+    return " → ".join(remark_text(split, me) for split in remark.split(" → "))
+
+
 def _fact(name: str, value: Any, me: Viewer) -> str:
     if isinstance(value, Mapping):
         named = [f"{k} ({me.number(v, 'count')})" for k, v in list(value.items())[:MOST_NAMED]]

@@ -29,6 +29,18 @@ def arm_name_of(arm: str, me: Viewer) -> str:
     return me.text("arm.init", arm=named, init=init.partition("@")[0]) if init else named
 
 
+def stage_name(kind: str, label: str, me: Viewer) -> str:
+    """A stage in the reader's words: "pretrain" of "seed 1" is "Pretrain seed 1"."""
+    if not has_text(f"kind.{kind}"):
+        return f"{kind} {label}".strip()
+    seed = re.fullmatch(r"seed (\d+)", label)
+    if seed:
+        label = me.text("stage.seed", seed=seed[1])
+    elif " × " in label or has_text(f"method.{label}"):
+        label = arm_name_of(label, me)
+    return f"{me.text(f'kind.{kind}')} {label}".strip()
+
+
 def budget_name(budget: object, me: Viewer) -> str:
     """What a label budget is called: a number stands for itself."""
     return me.text("budget.all") if budget == "all" else str(budget)

@@ -2,17 +2,18 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dashboard.text import LOCALES, Viewer
+from dashboard.text import LOCALES, Viewer, has_text
 from digpt.data.problems import listed
 from digpt.data.reasons import Reason
 
 if TYPE_CHECKING:
     from digpt.data.problems import Problem
     from digpt.data.remarks import Remark
+    from jobs.views import DatasetView
 
 # as importers write it: labels.csv, row 14
 _PLACE = re.compile(
@@ -60,6 +61,20 @@ def remark_words(found: "Remark", me: Viewer) -> str:
     if found.code in known["remarks"] and "split" in facts:
         facts["split"] = me.text(f"split.{facts['split']}")
     return words.format(**facts)
+
+
+def dataset_notes(data: "DatasetView", me: Viewer) -> list[str]:
+    """What to know of the set, in the reader's language where that is there."""
+    if data.builtin:
+        return builtin_notes(data.name, data.notes, me)
+    return [remark_words(note, me) for note in data.notes]
+
+
+def builtin_notes(name: str, notes: "Sequence[Remark]", me: Viewer) -> list[str]:
+    """What to know of a built-in set."""
+    keys = [f"builtin.{name}.{i}" for i in range(len(notes))]
+    known = zip(keys, notes, strict=True)
+    return [me.text(key) if has_text(key) else said.words for key, said in known]
 
 
 def format_words(found: Any, me: Viewer) -> str:

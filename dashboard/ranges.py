@@ -14,7 +14,8 @@ def ranged(value: "Range | None", kind: str, me: "Viewer", currency: str = "") -
     likely = me.number(value.likely, kind, currency)
     if value.low is None or value.high is None or value.low == value.high:
         return likely, ""
-    return likely, me.interval(value.low, value.high, kind, currency)
+    ends = me.interval(value.low, value.high, kind, currency)
+    return likely, "" if ends == likely else ends  # "under 1 cent" is both
 
 
 def in_brackets(figure: str, interval: str) -> str:

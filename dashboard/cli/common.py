@@ -9,13 +9,15 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
-from digpt.errors import Cancelled, UserError, pick
+from dashboard.text import Viewer
+from digpt.errors import Cancelled, UserError
 
 if TYPE_CHECKING:
     from jobs.service import PilotService
@@ -29,12 +31,16 @@ Home = Annotated[
     typer.Option("--home", help="Folder of this product's data.", envvar="DIGPT_HOME"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, logs on stderr.")]
-Lang = Annotated[str, typer.Option("--lang", help="en or ja.")]
 
 
-def language_of(lang: str) -> str:
-    """The language that --lang names."""
-    return pick({"en": "en", "ja": "ja"}, lang, "language")
+class Language(StrEnum):
+    """The languages that a command speaks."""
+
+    EN = "en"
+    JA = "ja"
+
+
+Lang = Annotated[Language, typer.Option("--lang", help="Language of what is said.")]
 
 
 def open_service(home: Path | None) -> "PilotService":
@@ -51,14 +57,14 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         as_json = bool(kwargs.get("as_json"))
-        language = "ja" if kwargs.get("lang") == "ja" else "en"
+        language = str(kwargs.get("lang", Language.EN))
         try:
             return function(*args, **kwargs)
         except UserError as error:
             fail(error, as_json, language)
             raise typer.Exit(BAD_INPUT) from error
         except (KeyboardInterrupt, Cancelled) as error:
-            say("Interrupted.")
+            say(Viewer(language).text("cli.interrupted"))
             raise typer.Exit(INTERRUPTED) from error
         except BrokenPipeError:
             raise typer.Exit(DONE) from None
@@ -131,7 +137,6 @@ def fail(error: UserError, as_json: bool, language: str = "en") -> None:
     words = error.message
     if language != "en":
         from dashboard.mistakes import file_error  # noqa: PLC0415 - start-up time of --help
-        from dashboard.text import Viewer  # noqa: PLC0415 - start-up time of --help
 
         words = file_error(error, Viewer(language))
     if as_json:

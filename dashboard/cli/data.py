@@ -11,9 +11,9 @@ from dashboard.cli.common import (
     Home,
     Json,
     Lang,
+    Language,
     command,
     emit,
-    language_of,
     open_service,
     plain,
     say,
@@ -22,8 +22,8 @@ from dashboard.cli.common import (
 from dashboard.cli.progress import TerminalReporter
 from dashboard.datacard import as_json as as_json_card
 from dashboard.datacard import as_markdown
-from dashboard.findings import finding_text, fix_text, health_text, remark_text
-from dashboard.problems import format_words, place_words, problem_words, remark_words
+from dashboard.findings import finding_text, fix_text, health_text, move_text, remark_text
+from dashboard.problems import dataset_notes, format_words, place_words, problem_words, remark_words
 from dashboard.text import Viewer
 from digpt.errors import UserError
 
@@ -51,14 +51,25 @@ Task = Annotated[
 
 @app.command("list")
 @command
-def list_datasets(lang: Lang = "en", home: Home = None, as_json: Json = False) -> None:
+def list_datasets(lang: Lang = Language.EN, home: Home = None, as_json: Json = False) -> None:
     """All datasets, built in and added."""
     found = open_service(home).datasets()
     if as_json:
         emit({"datasets": found})
         return
-    rows = [(d.name, d.version or "built in", d.images, len(d.classes), d.licence) for d in found]
-    table(("name", "version", "images", "classes", "licence"), rows)
+    me = Viewer(lang)
+    rows = [
+        (
+            d.name,
+            d.version or me.text("new.builtin"),
+            me.number(d.images, "count"),
+            len(d.classes),
+            d.licence,
+        )
+        for d in found
+    ]
+    columns = ("name", "version", "images", "classes", "licence")
+    table([me.text(f"cli.data.{c}") for c in columns], rows)
 
 
 @app.command("add")
@@ -71,12 +82,12 @@ def add(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad items out.")] = False,
     origin: Annotated[str, typer.Option("--origin", help="Where the images come from.")] = "",
     licence: Annotated[str, typer.Option("--licence", help="Their licence or owner.")] = "",
-    lang: Lang = "en",
+    lang: Lang = Language.EN,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Import a dataset. Originals are copied, never changed; errors store nothing."""
-    me = Viewer(language_of(lang))
+    me = Viewer(lang)
     result = open_service(home).import_dataset(
         source,
         name=name or source.absolute().stem.lower().replace("_", "-").replace(" ", "-"),
@@ -85,7 +96,7 @@ def add(
         skip_bad=skip_bad,
         origin=origin,
         licence=licence,
-        reporter=TerminalReporter("reading images"),
+        reporter=TerminalReporter(me.text("cli.reading"), me),
     )
     errors = [p for p in result.problems if p.severity == "error"]
     is_refused = bool(errors) and not (skip_bad and (result.dataset or dry_run))
@@ -154,7 +165,7 @@ def _line(problem: "Problem") -> str:
 def check(
     source: Source,
     task: Task = "classification",
-    lang: Lang = "en",
+    lang: Lang = Language.EN,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -165,14 +176,18 @@ def check(
 @app.command("show")
 @command
 def show(
-    name: Name, version: Version = None, lang: Lang = "en", home: Home = None, as_json: Json = False
+    name: Name,
+    version: Version = None,
+    lang: Lang = Language.EN,
+    home: Home = None,
+    as_json: Json = False,
 ) -> None:
     """Counts, splits, licence and notes of one dataset."""
     view = open_service(home).dataset(name, version)
     if as_json:
         emit(view)
         return
-    me = Viewer(language_of(lang))
+    me = Viewer(lang)
     licence = f"{me.text('list.separator')}{view.licence}" if view.licence else ""
     facts = {"name": view.name, "images": view.images, "classes": len(view.classes)}
     print(me.text("cli.show.line", **facts, licence=licence))
@@ -182,8 +197,8 @@ def show(
         for label, n in by_class.items()
     ]
     table([me.text(f"cli.show.{c}") for c in ("split", "class", "images")], rows)
-    for note in (*view.notes, *view.warnings):
-        print(f"- {remark_words(note, me)}")
+    for note in (*dataset_notes(view, me), *(remark_words(w, me) for w in view.warnings)):
+        print(f"- {note}")
 
 
 @app.command("health")
@@ -191,13 +206,13 @@ def show(
 def health(
     name: Name,
     version: Version = None,
-    lang: Lang = "en",
+    lang: Lang = Language.EN,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Duplicates, leaks across splits, bad pictures, doubtful labels, balance."""
-    me = Viewer(language_of(lang))
-    found = open_service(home).health(name, version, TerminalReporter("looking at images"))
+    me = Viewer(lang)
+    found = open_service(home).health(name, version, TerminalReporter(me.text("cli.looking"), me))
     if as_json:
         emit({"dataset": name, "worst": found.worst()} | plain(found))
         return
@@ -217,7 +232,7 @@ def card(
     name: Name,
     version: Version = None,
     out: Annotated[Path | None, typer.Option("--out", help="A .md or .json file.")] = None,
-    lang: Lang = "en",
+    lang: Lang = Language.EN,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -229,13 +244,13 @@ def card(
         service.dataset_versions(name),
     )
     wants_json = as_json or (out is not None and out.suffix == ".json")
-    language = language_of(lang)
-    text = as_json_card(*parts) if wants_json else as_markdown(*parts, Viewer(language))
+    me = Viewer(lang)
+    text = as_json_card(*parts) if wants_json else as_markdown(*parts, me)
     if out is None:
         print(text, end="")
     else:
         out.write_text(text, encoding="utf-8")
-        say(f"Written to {out}.")
+        say(me.text("cli.written", path=out))
 
 
 @app.command("diff")
@@ -244,23 +259,31 @@ def diff(
     name: Name,
     before: Annotated[int | None, typer.Option("--from", help="Default: the one before.")] = None,
     after: Annotated[int | None, typer.Option("--to", help="Default: the newest.")] = None,
-    lang: Lang = "en",
+    lang: Lang = Language.EN,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """What changed between two versions: images added, removed, altered; labels; splits."""
-    service = open_service(home)
+    service, me = open_service(home), Viewer(lang)
     first, second = _two_versions(service.dataset_versions(name), name, before, after)
-    found = service.dataset_difference(name, first, second, TerminalReporter("comparing images"))
+    found = service.dataset_difference(
+        name, first, second, TerminalReporter(me.text("cli.comparing"), me)
+    )
     if as_json:
         emit({"dataset": name, "from": first, "to": second} | plain(found))
         return
-    print(f"{name}: version {first} to {second}; {found.unchanged} images unchanged")
+    print(me.text("cli.diff.line", name=name, first=first, second=second))
+    print(
+        f"{me.text('data.diff.unchanged')}{me.text('colon')}{me.number(found.unchanged, 'count')}"
+    )
     for word in ("added", "removed", "pictures", "labels", "splits"):
         part = getattr(found, word)
-        print(f"{word}: {part.count}")
+        print(f"{me.text(f'data.diff.{word}')}{me.text('colon')}{me.number(part.count, 'count')}")
         for file, remark in list(zip_longest(part.files, part.remarks, fillvalue=""))[:SHOWN]:
-            print(f"  {file}{f'  ({remark})' if remark else ''}")
+            said = move_text(remark, me) if word == "splits" else remark
+            print(f"  {file}{f'  ({said})' if said else ''}")
+        if part.count > SHOWN:
+            print(f"  {me.text('health.more', count=part.count - SHOWN)} (--json)")
 
 
 def _two_versions(
@@ -282,7 +305,7 @@ def _two_versions(
 
 @app.command("remove")
 @command
-def remove(name: Name, lang: Lang = "en", home: Home = None, as_json: Json = False) -> None:
+def remove(name: Name, lang: Lang = Language.EN, home: Home = None, as_json: Json = False) -> None:
     """Remove an added dataset from the list; results made with it stay."""
     open_service(home).remove_dataset(name)
-    emit({"removed": name}) if as_json else say(f"Removed {name}.")
+    emit({"removed": name}) if as_json else say(Viewer(lang).text("cli.removed", name=name))

@@ -1,12 +1,13 @@
 """`digpt pilot`: from a template to a comparison."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dashboard.cautions import caution
 from dashboard.cli.common import (
     DONE,
     FAILED,
@@ -14,19 +15,21 @@ from dashboard.cli.common import (
     Home,
     Json,
     Lang,
+    Language,
     command,
     emit,
     open_service,
     say,
     table,
 )
-from dashboard.numbers import interval, number
-from dashboard.text import text
+from dashboard.names import arm_name_of, budget_name, stage_name
+from dashboard.ranges import in_brackets, ranged
+from dashboard.text import Viewer, has_text, stored_error
 
 if TYPE_CHECKING:
     from jobs.service import PilotService
     from jobs.spec import PilotSpec
-    from jobs.views import EstimateView, PilotView, Range
+    from jobs.views import EstimateView, PilotView, StageView
 
 app = typer.Typer(help="Pilots: plan, run, watch, compare.", no_args_is_help=True)
 
@@ -40,6 +43,11 @@ Accepted = Annotated[
 ]
 Id = Annotated[str, typer.Argument(help="Id of the pilot.")]
 HEADLINE = "balanced_accuracy"
+MOST_NAMED = 2  # arms of one stage
+RESULT = (
+    *(f"column.{c}" for c in ("name", "protocol", "label_budget", "metric", "value")),
+    "cli.interval",
+)
 ENDED = ("done", "partial", "failed", "cancelled")
 
 TEMPLATE = """\
@@ -73,18 +81,24 @@ def template(
 
 @app.command("estimate")
 @command
-def estimate(spec: Spec, lang: Lang = "en", home: Home = None, as_json: Json = False) -> None:
+def estimate(
+    spec: Spec, lang: Lang = Language.EN, home: Home = None, as_json: Json = False
+) -> None:
     """Time and money before anything runs."""
     from jobs.spec import load_spec  # noqa: PLC0415 - start-up time of --help
 
     found = open_service(home).estimate(load_spec(spec))
-    emit(found) if as_json else _show_estimate(found)
+    emit(found) if as_json else _show_estimate(found, Viewer(lang))
 
 
 @app.command("submit")
 @command
 def submit(
-    spec: Spec, accept: Accepted = None, lang: Lang = "en", home: Home = None, as_json: Json = False
+    spec: Spec,
+    accept: Accepted = None,
+    lang: Lang = Language.EN,
+    home: Home = None,
+    as_json: Json = False,
 ) -> None:
     """Start a pilot in the background and return its id."""
     pilot = open_service(home).submit(_spec(spec, accept))
@@ -94,21 +108,25 @@ def submit(
 @app.command("run")
 @command
 def run(
-    spec: Spec, accept: Accepted = None, lang: Lang = "en", home: Home = None, as_json: Json = False
+    spec: Spec,
+    accept: Accepted = None,
+    lang: Lang = Language.EN,
+    home: Home = None,
+    as_json: Json = False,
 ) -> None:
     """Run a pilot in the foreground and end with its results. Ctrl-C cancels it."""
-    service = open_service(home)
+    service, me = open_service(home), Viewer(lang)
     pilot = service.submit(_spec(spec, accept), start=False)
-    say(f"Pilot {pilot}")
-    if drive(service, pilot):
-        say("Cancelled.")
-    _finish(service, pilot, as_json)
+    say(me.text("cli.pilot.started", pilot=pilot))
+    if drive(service, pilot, me):
+        say(me.text("cli.pilot.cancelled"))
+    _finish(service, pilot, as_json, me)
 
 
-def drive(service: "PilotService", pilot: str) -> bool:
+def drive(service: "PilotService", pilot: str, me: Viewer) -> bool:
     """Run a pilot to its end, saying what changes; whether Ctrl-C cancelled it."""
     try:
-        service.drive(pilot, on_change=_Ticker())
+        service.drive(pilot, on_change=_Ticker(me))
         return False
     except KeyboardInterrupt:
         service.cancel(pilot)
@@ -132,15 +150,16 @@ def _spec(path: Path, accepted: list[str] | None) -> "PilotSpec":
 
 @app.command("watch")
 @command
-def watch(pilot: Id, home: Home = None, as_json: Json = False) -> None:
+def watch(pilot: Id, lang: Lang = Language.EN, home: Home = None, as_json: Json = False) -> None:
     """Follow a running pilot until it ends. Ctrl-C stops watching, not the pilot."""
-    service, ticker = open_service(home), _Ticker()
+    service, me = open_service(home), Viewer(lang)
+    ticker = _Ticker(me)
     if service.pilot(pilot).card.status not in ENDED:
         service.start()  # whoever led it may be gone
     while (view := service.pilot(pilot)).card.status not in ENDED:
         ticker(view)
         time.sleep(1)
-    _finish(service, pilot, as_json)
+    _finish(service, pilot, as_json, me)
 
 
 @app.command("list")
@@ -148,6 +167,7 @@ def watch(pilot: Id, home: Home = None, as_json: Json = False) -> None:
 def list_pilots(
     page: Annotated[int, typer.Option(min=1)] = 1,
     search: Annotated[str, typer.Option(help="Part of a name.")] = "",
+    lang: Lang = Language.EN,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -156,38 +176,56 @@ def list_pilots(
     if as_json:
         emit({"pilots": found.items, "total": found.total, "page": page})
         return
+    me = Viewer(lang)
+    columns = ("id", "name", "status", "dataset", "share", "verdict")
     rows = [
-        (c.id, c.name, c.status, c.dataset, f"{c.progress.share:.0%}", c.verdict or "-")
+        (
+            c.id,
+            c.name,
+            me.text(f"status.{c.status}"),
+            c.dataset,
+            me.number(c.progress.share, "share"),
+            me.text(f"verdict.{c.verdict}") if c.verdict else "–",
+        )
         for c in found.items
     ]
-    table(("id", "name", "status", "dataset", "progress", "verdict"), rows)
+    table([me.text(f"cli.{c}") for c in columns], rows)
 
 
 @app.command("show")
 @command
-def show(pilot: Id, home: Home = None, as_json: Json = False) -> None:
+def show(pilot: Id, lang: Lang = Language.EN, home: Home = None, as_json: Json = False) -> None:
     """Arms, stages, time and money of one pilot."""
     view = open_service(home).pilot(pilot)
     if as_json:
         emit(view)
         return
-    card = view.card
-    print(f"{card.name} ({card.id}): {card.status}, {card.dataset}, {card.progress.share:.0%}")
+    card, me = view.card, Viewer(lang)
+    facts = {"name": card.name, "pilot": card.id, "dataset": card.dataset}
+    share, status = me.number(card.progress.share, "share"), me.text(f"status.{card.status}")
+    print(me.text("cli.pilot.line", **facts, status=status, share=share))
     rows = [
-        (s.kind, s.label, s.state, number(s.device_seconds, "duration"), _error(s.error))
+        (
+            stage_name(s.kind, s.label, me),
+            _of(s.arms, me),
+            me.text(f"stage.{s.state}"),
+            me.number(s.device_seconds, "duration"),
+            stored_error(s.error, me) if s.error else "",
+        )
         for s in view.stages
     ]
-    table(("stage", "of", "state", "device time", "error"), rows)
-    spent = number(card.spent, "money", currency=card.currency)
-    alone = number(view.money_stand_alone, "money", currency=card.currency)
-    print(f"Spent {spent}; {alone} if nothing had been reused")
+    table(_heads(("cli.stage", "cli.of", "cli.state", "column.device", "cli.error"), me), rows)
+    spent, alone = (
+        me.number(m, "money", card.currency) for m in (card.spent, view.money_stand_alone)
+    )
+    print(me.text("cli.pilot.spent", spent=spent, alone=alone))
     if view.error:
-        print(f"Stopped: {view.error['message']}")
+        print(me.text("cli.pilot.stopped", why=stored_error(view.error, me)))
 
 
 @app.command("cancel")
 @command
-def cancel(pilot: Id, home: Home = None, as_json: Json = False) -> None:
+def cancel(pilot: Id, lang: Lang = Language.EN, home: Home = None, as_json: Json = False) -> None:
     """Stop a pilot; what is finished is kept."""
     service = open_service(home)
     asked = service.cancel(pilot)
@@ -195,15 +233,18 @@ def cancel(pilot: Id, home: Home = None, as_json: Json = False) -> None:
     if as_json:
         emit({"pilot": pilot, "cancel": "requested" if asked else "none", "status": status})
     else:
-        say("Cancel requested." if asked else f"Pilot {pilot} is {status}: nothing to cancel.")
+        me = Viewer(lang)
+        facts = {"pilot": pilot, "status": me.text(f"status.{status}")}
+        say(me.text("cli.cancel.asked" if asked else "cli.cancel.none", **facts))
 
 
 @app.command("retry")
 @command
-def retry(pilot: Id, home: Home = None, as_json: Json = False) -> None:
+def retry(pilot: Id, lang: Lang = Language.EN, home: Home = None, as_json: Json = False) -> None:
     """Run what failed or was cancelled again."""
     open_service(home).retry(pilot)
-    emit({"pilot": pilot, "retry": "requested"}) if as_json else say("Retry requested.")
+    said = Viewer(lang).text("cli.retry.asked")
+    emit({"pilot": pilot, "retry": "requested"}) if as_json else say(said)
 
 
 @app.command("compare")
@@ -211,6 +252,7 @@ def retry(pilot: Id, home: Home = None, as_json: Json = False) -> None:
 def compare(
     pilots: Annotated[list[str], typer.Argument(help="Ids of one or more pilots.")],
     metric: Annotated[str, typer.Option(help="Only this metric; empty: all.")] = HEADLINE,
+    lang: Lang = Language.EN,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -227,123 +269,125 @@ def compare(
     if as_json:
         emit({"rows": found})
         return
-    several = len(pilots) > 1
+    several, me = len(pilots) > 1, Viewer(lang)
     rows = [
         (
             *([r["pilot"]] if several else []),
-            r["arm"],
-            r["protocol"],
-            r["label_budget"],
-            r["metric"],
-            _share(r["value"]),
-            _span(r["low"], r["high"]),
-            number(r["device_seconds"], "duration"),
-            number(r["cost_stand_alone"], "money", currency=r["currency"]),
+            *_result(r["arm"], r, me),
+            me.number(r["device_seconds"], "duration"),
+            me.number(r["cost_stand_alone"], "money", r["currency"]),
         )
         for r in found
     ]
-    header = ("arm", "protocol", "labels/class", "metric", "value", "95%", "device time", "cost")
-    table(("pilot", *header) if several else header, rows)
+    header = (*RESULT, "column.device", "column.cost_stand_alone")
+    table(_heads(("column.pilot_name", *header) if several else header, me), rows)
 
 
-def _finish(service: "PilotService", pilot: str, as_json: bool) -> None:
+def _of(arms: Sequence[str], me: Viewer) -> str:
+    """The arms of a stage; of many, how many."""
+    if len(arms) > MOST_NAMED:
+        return me.text("cli.arms", count=len(arms))
+    return me.text("list.separator").join(arm_name_of(a, me) for a in arms)
+
+
+def _heads(keys: Iterable[str], me: Viewer) -> list[str]:
+    return [me.text(key) for key in keys]
+
+
+def _result(arm: str, found: Mapping[Hashable, Any], me: Viewer) -> tuple[str, ...]:
+    """Cells of one measured figure, in the order of RESULT."""
+    metric = f"metric.{found['metric']}"
+    low, high = found["low"], found["high"]
+    return (
+        arm_name_of(arm, me),
+        me.text(f"protocol.{found['protocol']}"),
+        budget_name(found["label_budget"], me),
+        me.text(metric) if has_text(metric) else str(found["metric"]),
+        me.number(found["value"], "accuracy"),
+        "–" if low is None or high is None else me.interval(low, high, "accuracy"),
+    )
+
+
+def _finish(service: "PilotService", pilot: str, as_json: bool, me: Viewer) -> None:
     summary = service.summary(pilot)
     if as_json:
         emit(summary)
     else:
-        _show_summary(summary)
+        _show_summary(summary, me)
     code = exit_code(summary["status"])
     raise typer.Exit(code)
 
 
-def _show_summary(summary: dict[str, Any]) -> None:
+def _show_summary(summary: dict[str, Any], me: Viewer) -> None:
     rows = [
-        (
-            arm["arm"],
-            m["protocol"],
-            m["label_budget"],
-            _share(m["value"]),
-            _span(m["low"], m["high"]),
-            number(arm["cost"]["device_seconds"], "duration"),
-        )
+        (*_result(arm["arm"], m, me), me.number(arm["cost"]["device_seconds"], "duration"))
         for arm in summary["arms"]
         for m in arm["metrics"]
         if m["metric"] == HEADLINE
     ]
     if rows:
-        table(("arm", "protocol", "labels/class", HEADLINE, "95%", "device time"), rows)
-    without = [f"{a['arm']} ({a['status']})" for a in summary["arms"] if not a["metrics"]]
+        table(_heads((*RESULT, "column.device"), me), rows)
+    without = [
+        f"{arm_name_of(a['arm'], me)} ({me.text('stage.' + a['status'])})"
+        for a in summary["arms"]
+        if not a["metrics"]
+    ]
     if without:
-        print(f"Without results: {', '.join(without)}")
+        arms = me.text("list.separator").join(without)
+        print(me.text("cli.pilot.without", arms=arms))
     if summary["decision"]:
-        print(f"Decision: {summary['decision']['verdict'] or 'none yet'}")
-    print(f"{summary['pilot']}: {summary['status']}")
+        verdict = summary["decision"]["verdict"]
+        said = me.text(f"verdict.{verdict}") if verdict else me.text("roi.no-verdict")
+        print(f"{me.text('roi.verdict')}{me.text('colon')}{said}")
+    status = me.text(f"status.{summary['status']}")
+    print(f"{summary['pilot']}{me.text('colon')}{status}")
 
 
-def _show_estimate(found: "EstimateView") -> None:
+def _show_estimate(found: "EstimateView", me: Viewer) -> None:
     rows = [
         (
-            s.kind,
+            me.text(f"kind.{s.kind}"),
             s.count,
             s.cached,
-            _range(s.device_seconds, "duration"),
-            _range(s.money, "money", found.currency),
+            in_brackets(*ranged(s.device_seconds, "duration", me)),
+            in_brackets(*ranged(s.money, "money", me, found.currency)),
         )
         for s in found.stages
     ]
-    table(("stage", "count", "cached", "device time", "money"), rows)
-    time, money = (
-        _range(found.wall_seconds, "duration"),
-        _range(found.money, "money", found.currency),
+    table(
+        _heads(("cli.stage", "cli.count", "cli.cached", "column.device", "column.cost"), me), rows
     )
-    print(f"Time {time}, money {money} (80% ranges, from {found.basis})")
+    time = in_brackets(*ranged(found.wall_seconds, "duration", me))
+    money = in_brackets(*ranged(found.money, "money", me, found.currency))
+    basis = me.text(f"basis.{found.basis}")
+    print(me.text("cli.estimate.total", time=time, money=money, basis=basis))
     if found.rate_shown:
         print(found.rate_shown)
     for warning in found.warnings:
-        print(f"- {_warning(warning, found.currency)}")
-
-
-def _warning(warning: Mapping[str, Any], currency: str) -> str:
-    facts = {k: v for k, v in warning.items() if k != "code"}
-    if "money" in facts:
-        facts["money"] = number(facts["money"], "money", currency=currency)
-    if "seconds" in facts:
-        facts["seconds"] = number(facts["seconds"], "duration")
-    return text(f"warning.{warning['code']}", "en", **facts)
-
-
-def _range(value: "Range", kind: str, currency: str = "") -> str:
-    likely = number(value.likely, kind, currency=currency)
-    if value.low is None or value.high is None or value.low == value.high:
-        return likely
-    return f"{likely} ({interval(value.low, value.high, kind, currency=currency)})"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else number(value, "accuracy")
-
-
-def _span(low: float | None, high: float | None) -> str:
-    return "-" if low is None or high is None else interval(low, high, "accuracy")
-
-
-def _error(error: Any) -> str:
-    return error["message"] if error else ""
+        print(f"- {caution(warning, found.currency, me)}")
 
 
 class _Ticker:
     """Says what changed: a stage that began or ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, me: Viewer) -> None:
+        self._me = me
         self._seen: dict[str, str] = {}
 
     def __call__(self, view: "PilotView") -> None:
         for stage in view.stages:
             before = self._seen.get(stage.key)
             if stage.state != before and stage.state in ("running", "done", "reused", "failed"):
-                which = f"{stage.kind} {stage.label}".strip()
-                say(
-                    f"[{view.card.progress.share:4.0%}] {which} ({', '.join(stage.arms)}): "
-                    f"{stage.state} {_error(stage.error)}".rstrip()
-                )
+                say(self._line(stage, view.card.progress.share))
             self._seen[stage.key] = stage.state
+
+    def _line(self, stage: "StageView", share: float) -> str:
+        me = self._me
+        error = f" {stored_error(stage.error, me)}" if stage.error else ""
+        return me.text(
+            "cli.pilot.tick",
+            share=f"{share:4.0%}",
+            stage=stage_name(stage.kind, stage.label, me),
+            arms=_of(stage.arms, me),
+            state=f"{me.text(f'stage.{stage.state}')}{error}",
+        )

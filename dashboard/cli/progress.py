@@ -3,12 +3,14 @@
 import sys
 import time
 
+from dashboard.text import Viewer
+
 
 class TerminalReporter:
     """A Reporter that rewrites one line, at most five times a second."""
 
-    def __init__(self, what: str) -> None:
-        self._what = what
+    def __init__(self, what: str, me: Viewer) -> None:
+        self._what, self._me = what, me
         self._last = 0.0
 
     def progress(self, done: int, total: int) -> None:
@@ -17,7 +19,8 @@ class TerminalReporter:
             return
         self._last = now
         end = "\n" if done >= total else ""
-        print(f"\r{self._what}: {done} of {total}", end=end, file=sys.stderr, flush=True)
+        line = self._me.text("cli.progress", what=self._what, done=done, total=total)
+        print(f"\r{line}", end=end, file=sys.stderr, flush=True)
 
     def metric(self, step: int, **values: float) -> None: ...
 

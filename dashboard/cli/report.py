@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from dashboard.cli.common import Home, Json, command, emit, open_service, say
-from dashboard.cli.roi import Lang, Language
+from dashboard.cli.common import Home, Json, Lang, Language, command, emit, open_service, say
+from dashboard.text import Viewer
 
 
 @command
@@ -36,9 +36,9 @@ def report(
     facts = gather(open_service(home), pilot, given)
     if given is not None and facts.problem is not None:  # a saved one is told in the report
         raise facts.problem
-    write(facts, lang.value, out)
+    write(facts, lang, out)
     verdict = facts.result.verdict if facts.result else None
     if as_json:
-        emit({"pilot": pilot, "report": out, "language": lang.value, "verdict": verdict})
+        emit({"pilot": pilot, "report": out, "language": lang, "verdict": verdict})
     else:
-        say(f"Wrote {out}.")
+        say(Viewer(lang).text("cli.written", path=out))

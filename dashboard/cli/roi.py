@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dashboard.cli.common import Home, Json, command, emit, open_service, plain, table
+from dashboard.cli.common import (
+    Home,
+    Json,
+    Lang,
+    Language,
+    command,
+    emit,
+    open_service,
+    plain,
+    table,
+)
 from dashboard.decisions import change_text, outcome_text
 from dashboard.grounds import grounds
 from dashboard.names import arm_name_of
@@ -20,13 +30,6 @@ if TYPE_CHECKING:
     from jobs.roi.evaluate import ArmResult, CaseResult
 
 
-class Language(StrEnum):
-    """The languages that reasons are written in."""
-
-    EN = "en"
-    JA = "ja"
-
-
 class Choice(StrEnum):
     """What can be decided."""
 
@@ -35,7 +38,6 @@ class Choice(StrEnum):
     COLLECT = "COLLECT MORE"
 
 
-Lang = Annotated[Language, typer.Option(help="Language of the sentences.")]
 Who = Annotated[str | None, typer.Option("--who", help="Who it is; default: who is signed in.")]
 
 
@@ -63,7 +65,7 @@ def roi(
     from jobs.roi.case import load_case  # noqa: PLC0415 - start-up time of --help
     from jobs.roi.export import as_plain  # noqa: PLC0415 - start-up time of --help
 
-    service, given, me = open_service(home), load_case(case), Viewer(lang.value)
+    service, given, me = open_service(home), load_case(case), Viewer(lang)
     result, changed = service.roi(pilot, given), service.case_changes(pilot, given)
     compute = service.compute(pilot, measure=measure) if as_json or measure else None
     decided = None
@@ -97,7 +99,7 @@ def case(
     """A business case to start from, as YAML; every number in it is to be replaced."""
     from jobs.roi.templates import TEMPLATES, template_text  # noqa: PLC0415 - start-up time of --help
 
-    me = Viewer(lang.value)
+    me = Viewer(lang)
     if name:
         text = template_text(name)
         emit({"name": name, "yaml": text}) if as_json else print(text, end="")
@@ -121,7 +123,7 @@ def decisions(
     if as_json:
         emit([_decision_json(d) for d in found])
         return
-    me = Viewer(lang.value)
+    me = Viewer(lang)
     if not found:
         print(me.text("decision.none"))
         return
@@ -160,7 +162,7 @@ def actual(
     if as_json:
         emit(_decision_json(found))
         return
-    for line in _below(found, Viewer(lang.value)):
+    for line in _below(found, Viewer(lang)):
         print(line)
 
 
@@ -175,7 +177,7 @@ def _decision_row(d: "DecisionView", me: Viewer) -> tuple[str, ...]:
         d.who,
         me.text(f"verdict.{d.choice}"),
         me.text(f"verdict.{d.verdict}") if d.verdict else "–",
-        d.arm or "–",
+        arm_name_of(d.arm, me) if d.arm else "–",
         me.number(d.npv, "money", d.currency),
         d.note.splitlines()[0][:60] if d.note else "",
     )
@@ -206,8 +208,8 @@ def _per_item_table(compute: Any, me: Viewer) -> tuple[list[str], list[tuple[str
     heads = [me.text(f"compute.column.{n}") for n in ("arm", "protocol", "time", "cost", "device")]
     rows = [
         (
-            x.arm,
-            x.protocol,
+            arm_name_of(x.arm, me),
+            me.text(f"protocol.{x.protocol}"),
             me.number(1000 * x.here.seconds.likely, "plain") + " ms",
             me.number(1e6 * x.here.money.likely, "money", compute.currency),
             x.here.device,
@@ -245,9 +247,9 @@ def _row(arm: "ArmResult", currency: str, me: Viewer) -> tuple[str, ...]:
     verdict = me.text(f"verdict.{arm.verdict}") if arm.verdict else "–"
     f = arm.figures
     if f is None:
-        return (arm.arm, verdict, "–", "–", "–", "–")
+        return (arm_name_of(arm.arm, me), verdict, "–", "–", "–", "–")
     return (
-        arm.arm,
+        arm_name_of(arm.arm, me),
         verdict,
         me.number(f.npv, "money", currency),
         me.number(f.p_positive, "share"),

@@ -1,8 +1,7 @@
 """`digpt tokens`: which tokenizers there are, and how good their tokens are for a dataset."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,32 +10,54 @@ from dashboard.cli.common import (
     Home,
     Json,
     Lang,
+    Language,
     command,
     emit,
-    language_of,
     open_service,
     say,
     table,
 )
 from dashboard.cli.pilots import Accepted, drive, exit_code
 from dashboard.cli.progress import TerminalReporter
-from dashboard.ranges import in_brackets, ranged
+from dashboard.quality import (
+    CURVE,
+    DEEP,
+    TUNED,
+    WEAK,
+    curve_advice,
+    curve_rows,
+    deep_caption,
+    deep_offer,
+    deep_rows,
+    heads,
+    measured,
+    tuning_rows,
+    weak_rows,
+)
+from dashboard.ranges import in_brackets
 from dashboard.text import Viewer
 from digpt.errors import UserError
 
-if TYPE_CHECKING:  # torch: seconds
-    from digpt.tokenizers.code_curve import CodeCurve
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from jobs.deep import DeepView
-    from jobs.views import EstimateView, Range
 
 app = typer.Typer(help="Tokenizers: list, check, deep, codes.", no_args_is_help=True)
+MEASURES = {
+    "index": "plain",
+    "decodability": "accuracy",
+    "token_decodability": "accuracy",
+    "stability": "accuracy",
+    "effective_rank": "plain",
+}
 
 
 @app.command("list")
 @command
 def list_tokenizers(
     dataset: Annotated[str | None, typer.Option(help="Say which are ready for this one.")] = None,
-    lang: Lang = "en",
+    lang: Lang = Language.EN,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -45,14 +66,24 @@ def list_tokenizers(
     if as_json:
         emit({"tokenizers": found})
         return
+    me = Viewer(lang)
     rows = [
-        (t.name, t.licence, t.commercial, "ready" if t.ready else t.remark, t.description)
+        (
+            t.name,
+            t.licence,
+            me.text(f"commercial.{t.commercial}"),
+            me.text(f"cli.state.{t.remark or 'ready'}"),
+            me.text(f"tokenizer.{t.family}"),
+        )
         for t in found
     ]
-    table(("name", "licence", "commercial use", "state", "what it is"), rows)
+    table([me.text(f"cli.tokens.{c}") for c in ("name", "licence", "use", "state", "what")], rows)
     for t in found:
         if t.source:
-            say(f"{t.name}: trained on {t.training_data}. Terms: {t.source}")
+            trained = me.text("governance.trained-on", data=t.training_data)
+            terms = f"{me.text('governance.source')}{me.text('colon')}{t.source}"
+            notes = [me.text(f"governance.concern.{c}") for c in t.concerns]
+            say(f"{t.name}{me.text('colon')}{' '.join([trained, *notes, terms])}")
 
 
 @app.command("check")
@@ -61,14 +92,14 @@ def check(
     dataset: Annotated[str, typer.Option(help="Name of the dataset.")],
     tokenizers: Annotated[str, typer.Option(help="Comma-separated names.")],
     accept: Accepted = None,
-    lang: Lang = "en",
+    lang: Lang = Language.EN,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Token quality on a sample of the dataset, before any pretraining."""
-    me = Viewer(language_of(lang))
+    me = Viewer(lang)
     found = open_service(home).check_tokens(
-        dataset, _names(tokenizers), TerminalReporter("checking"), accept or ()
+        dataset, _names(tokenizers), TerminalReporter(me.text("tokens.checking"), me), accept or ()
     )
     if as_json:
         emit(
@@ -79,23 +110,36 @@ def check(
             }
         )
         return
+    _show_quality(found, me)
+
+
+def _show_quality(found: "Sequence[Mapping[str, Any]]", me: Viewer) -> None:
     rows = [
-        (
+        [
             q["tokenizer"],
-            _range(q["index"], 0),
-            _range(q["decodability"], 3),
-            _range(q["token_decodability"], 3),
-            _range(q["stability"], 2),
-            _range(q["effective_rank"], 0),
-            f"{q['cost_per_1000']:.2g}",
-        )
+            *(in_brackets(*measured(q[m], kind, me)) for m, kind in MEASURES.items()),
+            me.number(q["cost_per_1000"], "price", q["currency"]),
+        ]
         for q in found
     ]
-    cost = f"{found[0]['currency']} per 1,000 images"
-    table(("tokenizer", "index (95%)", "decodability", "single tokens", "stability", "rank", cost),
-          rows)  # fmt: skip
-    say(advice_text(found, me).replace("**", ""))
+    table([me.text(f"tokens.col.{c}") for c in ("name", *MEASURES, "cost")], rows)
+    chance = me.text("tokens.chance", chance=me.number(found[0]["chance"], "accuracy"))
+    say(f"{me.text('tokens.table.caption')} {chance}")
+    if tuned := tuning_rows(found, me):
+        print(f"\n{me.text('tokens.tuned')} {me.text('tokens.tuned.caption')}")
+        table(heads(TUNED, "tuned.col.", me), tuned)
+    print(f"\n{me.text('tokens.weak')} {me.text('tokens.weak.caption')}")
+    if weak := weak_rows(found, me, in_brackets):
+        table(heads(WEAK, "weak.", me), weak)
+    else:
+        print(me.text("tokens.weak.none"))
+    say(f"\n{_bare(advice_text(found, me))}")
     say(me.text("tokens.trust"))
+
+
+def _bare(words: str) -> str:
+    """Without the signs that make words bold on a page."""
+    return words.replace("**", "")
 
 
 def _names(text: str) -> list[str]:
@@ -117,65 +161,31 @@ def deep(
     price: Annotated[bool, typer.Option("--price", help="Say what it takes, run nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it starts.")] = False,
     accept: Accepted = None,
-    lang: Lang = "en",
+    lang: Lang = Language.EN,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """About a minute of pretraining for each tokenizer, fine-tuned and probed, as a small pilot."""
-    service = open_service(home)
+    service, me = open_service(home), Viewer(lang)
     spec = service.deep_spec(dataset, _names(tokenizers), accept or ())
     estimate = service.estimate(spec)
     if price:
-        emit(estimate) if as_json else print(_price(estimate))
+        emit(estimate) if as_json else print(deep_offer(estimate, me))
         return
-    say(_price(estimate))
+    say(deep_offer(estimate, me))
     if not yes and estimate.device_seconds.likely:
-        typer.confirm("Start?", abort=True, err=True)
+        typer.confirm(me.text("cli.start"), abort=True, err=True)
     pilot = service.submit(spec, start=False)
-    drive(service, pilot)
+    drive(service, pilot, me)
     found = service.deep_view(pilot)
-    emit(found) if as_json else _show_deep(found)
+    emit(found) if as_json else _show_deep(found, me)
     raise typer.Exit(exit_code(found.status))
 
 
-def _price(found: "EstimateView") -> str:
-    time, money = (
-        _span(value, kind, found.currency)
-        for value, kind in ((found.wall_seconds, "duration"), (found.money, "money"))
-    )
-    return f"Deep check: {time}, {money} (80% ranges, from {found.basis})"
-
-
-def _show_deep(found: "DeepView") -> None:
-    rows = [
-        (
-            arm.tokenizer or "scratch",
-            arm.protocol,
-            _span(arm.accuracy, "accuracy"),
-            _span(arm.over_scratch, "points"),
-            _span(arm.over_random, "points"),
-        )
-        for arm in found.arms
-    ]
-    accuracy = f"{found.labels} labels per class"
-    table(
-        ("tokenizer", "protocol", accuracy, "minus scratch, points", "minus random, points"), rows
-    )
-    say(Viewer("en").text("tokens.deep.trust"))
-
-
-def _span(value: "Range | None", kind: str, currency: str = "") -> str:
-    """A figure with its interval; a dash where there is none."""
-    return in_brackets(*ranged(value, kind, Viewer("en"), currency))
-
-
-def _range(measure: Mapping[str, float | None], digits: int) -> str:
-    """A measure with its interval; a dash where it is not known."""
-    if measure["value"] is None:
-        return "–"
-    value, low, high = (measure[k] for k in ("value", "low", "high"))
-    ends = f" ({low:.{digits}f}–{high:.{digits}f})" if low is not None else ""
-    return f"{value:.{digits}f}{ends}"
+def _show_deep(found: "DeepView", me: Viewer) -> None:
+    table(heads(DEEP, "deep.col.", me), deep_rows(found, me, in_brackets))
+    say(deep_caption(found, me))
+    say(me.text("tokens.deep.trust"))
 
 
 @app.command("codes")
@@ -187,7 +197,7 @@ def codes(
         str, typer.Option("--codes", help="Comma-separated numbers of codes.")
     ] = "16,64,256,1024",
     accept: Accepted = None,
-    lang: Lang = "en",
+    lang: Lang = Language.EN,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -201,31 +211,16 @@ def codes(
             field="codes",
             value=numbers,
         )
+    me = Viewer(lang)
     found = open_service(home).code_curve(
         dataset,
         tokenizer,
         [int(part) for part in wanted],
-        TerminalReporter("measuring"),
+        TerminalReporter(me.text("tokens.curve.measuring"), me),
         accept or (),
     )
     if as_json:
         emit({"dataset": dataset} | asdict(found))
         return
-    rows = [
-        (
-            f"{p.codes:,}",
-            "–" if p.nmi is None else f"{p.nmi:.3f} ({p.nmi_by_chance:.3f} by chance)",
-            f"{p.perplexity:,.0f}",
-            f"{p.coverage:.0%}",
-            f"{p.explained:.0%}",
-        )
-        for p in found.points
-    ]
-    table(("codes", "NMI with labels", "perplexity", "codes in use", "variance explained"), rows)
-    typer.echo(_advice(found))
-
-
-def _advice(found: "CodeCurve") -> str:
-    if found.suggested is None:
-        return "No number of codes is both well used and tells labels better than chance."
-    return f"Take codebook:{found.suggested}({found.base}), measured on {found.images:,} images."
+    table([me.text(f"tokens.curve.col.{c}") for c in CURVE], curve_rows(found, me))
+    print(_bare(curve_advice(found, me)))

@@ -1,6 +1,7 @@
 """The command line as people and scripts use it: exit codes, one sentence, plain JSON."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -363,3 +364,45 @@ def test_a_refused_import_lists_its_problems_beside_the_error(tmp_path: Path, ho
     assert [w in shown for w in ("種別", "エラー", "a/a0.png", "対処", "--skip-bad")] == [True] * 5
     again = digpt("data", "add", source, "--name", "parts", "--skip-bad", "--json", home=home)
     assert again.exit_code == 0
+
+
+LATIN = re.compile(r"[A-Za-z][a-z]{2,}")
+# names of things, as they stand in specs, licences and the product
+NAMES = {
+    "iGPT", "GPT", "digits", "surfaces", "handmade", "quick", "filters", "pixels", "random",
+    "domain", "clip", "codebook", "hog", "batch", "Apache", "generated", "this", "product",
+    "camera",
+}  # fmt: skip
+
+
+def test_every_command_speaks_japanese(
+    finished: tuple[Path, str], case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    home, pilot = finished
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC)
+    commands = [
+        ["data", "list"],
+        ["data", "show", "digits"],
+        ["pilot", "list"],
+        ["pilot", "show", pilot],
+        ["pilot", "compare", pilot],
+        ["pilot", "watch", pilot],
+        ["pilot", "cancel", pilot],
+        ["pilot", "estimate", spec],
+        ["roi", pilot, "--case", case],
+        ["tokens", "deep", "--dataset", "digits", "--tokenizers", "pixels", "--price"],
+    ]
+    found = [english_in(command, home, pilot) for command in commands]
+    monkeypatch.setattr("dashboard.cli.tokens.open_service", lambda _: FakeService())
+    on = ["--dataset", "surfaces"]
+    found.append(english_in(["tokens", "check", *on, "--tokenizers", "filters"], home))
+    found.append(english_in(["tokens", "codes", *on, "--tokenizer", "filters"], home))
+    assert [words for words in found if words] == []
+
+
+def english_in(command: list[Any], home: Path, ident: str = "") -> set[str]:
+    """Words of a command's Japanese output that are neither Japanese nor names."""
+    shown = digpt(*command, "--lang", "ja", home=home)
+    assert shown.exit_code == 0, shown.output
+    return set(LATIN.findall(shown.output.replace(ident, "") if ident else shown.output)) - NAMES

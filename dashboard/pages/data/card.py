@@ -5,8 +5,7 @@ import base64
 from dashboard.datacard import as_json, as_markdown, column_lines, fact_lines
 from dashboard.html import Html, h, join, note, png, table
 from dashboard.pages.data.view import View
-from dashboard.pages.new.data import dataset_notes
-from dashboard.problems import remark_words
+from dashboard.problems import dataset_notes, remark_words
 from dashboard.text import Viewer
 
 

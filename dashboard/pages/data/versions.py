@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from dashboard.findings import move_text
 from dashboard.html import Html, h, join, note, table
 from dashboard.numbers import when
 from dashboard.pages.data.view import View
@@ -56,7 +57,7 @@ def difference_box(found: "Difference", first: int, second: int, me: Viewer) -> 
         "splits": found.splits,
     }
     rows = [
-        [me.text(f"data.diff.{name}"), me.number(part.count, "count"), _examples(part, me)]
+        [me.text(f"data.diff.{name}"), me.number(part.count, "count"), _examples(part, name, me)]
         for name, part in parts.items()
     ]
     rows.append([me.text("data.diff.unchanged"), me.number(found.unchanged, "count"), ""])
@@ -64,13 +65,12 @@ def difference_box(found: "Difference", first: int, second: int, me: Viewer) -> 
     return h('<div id="data-diff">{t}</div>', t=table(heads, rows, numeric=(1,)))
 
 
-def _examples(part: "Change", me: Viewer) -> Html:
+def _examples(part: "Change", kind: str, me: Viewer) -> Html:
     """The first files; all that are kept open up."""
     if not part.files:
         return Html("")
-    lines = [
-        f"{name} ({part.remarks[i]})" if part.remarks else name for i, name in enumerate(part.files)
-    ]
+    said = [move_text(r, me) if kind == "splits" else r for r in part.remarks]
+    lines = [f"{name} ({said[i]})" if said else name for i, name in enumerate(part.files)]
     items = join(h("<li>{x}</li>", x=line) for line in lines)
     words = me.text(
         "data.files", shown=me.number(len(lines), "count"), count=me.number(part.count, "count")

@@ -2,8 +2,8 @@
 
 from dashboard.html import NOTHING, Html, empty, h, join, note, png, table, tag
 from dashboard.pages.new.view import View
-from dashboard.problems import remark_words
-from dashboard.text import Viewer, has_text
+from dashboard.problems import dataset_notes, remark_words
+from dashboard.text import Viewer
 from jobs.views import DatasetView
 
 
@@ -66,15 +66,6 @@ def dataset_detail(shown: View, me: Viewer) -> Html:
             licence=data.licence or me.text("data.not-told"),
         ),
     )
-
-
-def dataset_notes(data: DatasetView, me: Viewer) -> list[str]:
-    """What to know of the set, in the reader's language where that is there."""
-    if not data.builtin or me.language == "en":
-        return [remark_words(note, me) for note in data.notes]
-    keys = [f"builtin.{data.name}.{i}" for i in range(len(data.notes))]
-    known = zip(keys, data.notes, strict=True)
-    return [me.text(key) if has_text(key) else said.words for key, said in known]
 
 
 def _counts(data: DatasetView, me: Viewer) -> Html:

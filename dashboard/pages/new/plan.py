@@ -1,11 +1,9 @@
 """Step 4: what will run, with its time, cost, energy, limits and warnings."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from dashboard.cautions import caution
 from dashboard.html import NOTHING, Html, arm_chip, bar, h, join, metric, table
 from dashboard.numbers import is_trifle
-from dashboard.text import Viewer, has_text
+from dashboard.text import Viewer
 from jobs.views import EstimateView, Range
 
 
@@ -92,7 +90,7 @@ def before_launch(found: EstimateView, me: Viewer) -> Html:
         ),
     ]
     warnings = join(
-        h('<li><span class="d-more-ink">!</span> {w}</li>', w=warning(w, found, me))
+        h('<li><span class="d-more-ink">!</span> {w}</li>', w=caution(w, found.currency, me))
         for w in found.warnings
     )
     rate = h('<p class="d-note">{r}</p>', r=found.rate_shown) if found.rate_shown else NOTHING
@@ -125,17 +123,3 @@ def _limit(found: EstimateView, me: Viewer) -> Html:
         limit=me.number(found.limit_money, "money", found.currency),
     )
     return h('<div>{bar}<p class="d-note">{w}</p></div>', bar=bar(share, words), w=words)
-
-
-def warning(facts: Mapping[str, Any], found: EstimateView, me: Viewer) -> str:
-    """One warning of the estimate as a sentence."""
-    values = dict(facts)
-    code = values.pop("code")
-    if isinstance(values.get("money"), (int, float)):
-        values["money"] = me.number(values["money"], "money", found.currency)
-    if isinstance(values.get("seconds"), (int, float)):
-        values["seconds"] = me.number(values["seconds"], "duration")
-    key = f"warning.{code}"
-    if has_text(key):
-        return me.text(key, **values)
-    return f"{code}: {values}" if values else str(code)

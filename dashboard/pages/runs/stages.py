@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboard.html import NOTHING, Html, arm_chip, bar, h, join, note, rich
+from dashboard.names import stage_name
 from dashboard.numbers import is_trifle
 from dashboard.pages.runs.view import View
 from dashboard.text import Viewer, stored_error
@@ -154,7 +155,7 @@ def _cell_note(at: Cell, currency: str, me: Viewer) -> str:
 
 def _errors(pilot: PilotView, me: Viewer) -> Html:
     failed = [s for s in pilot.stages if s.state == "failed" and s.error]
-    found = [(f"{me.text(f'kind.{s.kind}')} {s.label}", s.error or {}) for s in failed]
+    found = [(stage_name(s.kind, s.label, me), s.error or {}) for s in failed]
     if pilot.error:
         found.insert(0, (pilot.card.name, pilot.error))
     return join(

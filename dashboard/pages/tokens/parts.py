@@ -4,9 +4,10 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from dashboard.html import NOTHING, Html, card_head, figure, h, join, note, png, table
+from dashboard.html import Html, card_head, figure, h, join, note, png, table
 from dashboard.names import short_tokenizer
 from dashboard.pages.tokens.view import View
+from dashboard.quality import TUNED, WEAK, heads, measured, tuning_rows, weak_rows
 from dashboard.text import Viewer
 
 SHARES = ("decodability", "token_decodability", "agreement", "stability", "pixels", "surroundings")
@@ -78,43 +79,12 @@ def _table(shown: View, me: Viewer) -> Html:
 
 def _ranged(measure: Mapping[str, float | None] | None, kind: str, me: Viewer) -> Html:
     """The value with its interval behind it, muted."""
-    if measure is None or measure["value"] is None:
-        return h("–")
-    value, low, high = (measure[k] for k in ("value", "low", "high"))
-    if kind == "plain":
-        said = f"{value:.0f}"
-        ends = "" if low is None or high is None else f"{low:.0f}–{high:.0f}"
-        ends = ends.replace("–", "〜") if me.language == "ja" else ends
-    else:
-        said = me.number(value, kind)
-        ends = "" if low is None or high is None else me.interval(low, high, kind)
-    return figure(said, ends)
+    return figure(*measured(measure, kind, me))
 
 
 def _tuning(shown: View, me: Viewer) -> Html:
     """Each score of a tuned recogniser before and after, on images that tuning left out."""
-    rows = []
-    for q in shown.found:
-        facts = q["tuned"]
-        for score in ("retrieval", "zero_shot") if facts else ():
-            ends = [facts.get(f"{score}_{when}") for when in ("before", "after")]
-            if None in ends:
-                continue
-            before, after = ends
-            rows.append(
-                [
-                    short_tokenizer(q["tokenizer"], me),
-                    me.text(f"tokens.tuned.{score}"),
-                    me.number(before, "accuracy"),
-                    me.number(after, "accuracy"),
-                    me.number(after - before, "points"),
-                    me.number(facts["retrieval_images"], "count"),
-                    me.number(facts["names_class_share"], "share"),
-                ]
-            )
-    heads = [me.text("tokens.col.name"), *(me.text(f"tokens.tuned.col.{c}") for c in (
-        "score", "before", "after", "bought", "images", "class"))]  # fmt: skip
-    body = table(heads, rows, numeric=range(2, 7))
+    body = table(heads(TUNED, "tuned.col.", me), tuning_rows(shown.found, me), numeric=range(2, 7))
     return join(
         [
             card_head(me.text("tokens.tuned"), me.text("tokens.tuned.caption"), me),
@@ -205,22 +175,12 @@ def _code(code: Mapping[str, Any], me: Viewer) -> Html:
 
 def _weak(shown: View, me: Viewer) -> Html:
     """Slices that are told clearly worse than the rest."""
-    rows = [
-        [
-            short_tokenizer(q["tokenizer"], me),
-            f"{s['column'] or me.text('tokens.weak.class')}: {s['value']}",
-            me.number(s["images"], "count"),
-            me.number(s["accuracy"], "accuracy"),
-            _ranged(s["gap"], "points", me),
-        ]
-        for q in shown.found
-        for s in q["weakest"]
-    ]
-    heads = [me.text("tokens.col.name"), *(
-        me.text(f"tokens.weak.{c}") for c in ("slice", "images", "accuracy", "gap"))]  # fmt: skip
-    body = table(heads, rows, numeric=(2, 3, 4)) if rows else NOTHING
-    if not rows:
-        body = h('<p class="d-note">{w}</p>', w=me.text("tokens.weak.none"))
+    rows = weak_rows(shown.found, me, figure)
+    body = (
+        table(heads(WEAK, "weak.", me), rows, numeric=(2, 3, 4))
+        if rows
+        else h('<p class="d-note">{w}</p>', w=me.text("tokens.weak.none"))
+    )
     return join(
         [
             card_head(me.text("tokens.weak"), me.text("tokens.weak.caption"), me),
