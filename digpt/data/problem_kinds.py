@@ -154,20 +154,23 @@ _TABLES = {
     "table-row": _error("Row {row} cannot be read: {reason}.", "Save the table as CSV again."),
     "table-encoding": _error("The text is neither UTF-8 nor CP932.", "Save it as CSV UTF-8."),
     "table-columns": _error(
-        "The table needs a column of paths (path, file, image) and one of classes (label).",
-        "Rename its columns.",
+        "The table needs one column of paths (path, file, image) and one of classes (label); it "
+        "has {columns}.",
+        "Rename the two columns.",
     ),
     "excel-bomb": _error("The Excel file unpacks to far more than its size.", "Save it anew."),
     "excel-damaged": _error("The Excel file is damaged.", "Save it again as .xlsx."),
     "excel-sheets": _note(
-        "Only the first of {count} sheets is read: {name!r}.", "Put the table on the first sheet."
+        "Only one of {count} sheets is read: {name!r}.",
+        "If it is the wrong one, delete the others or save the right one as CSV.",
     ),
     "parquet-damaged": _error("The Parquet file is damaged.", "Write it again."),
     "json-line": _error("Line {line} is no JSON: {reason}.", "Write one JSON object per line."),
     "json-line-object": _error("Line {line} is no JSON object.", "Write one JSON object per line."),
     "details-column": _warning(
-        "It has no one column of file names.",
-        "The table is not used; correct it if it belongs to the pictures.",
+        "The table is not used: none of its columns ({columns}), or more than one, means the paths "
+        "of files.",
+        "If it belongs to the pictures, name one column image and the one of classes label.",
     ),
     "details-unused": _warning(
         "The table is not used.", "Correct it if it belongs to the pictures."
@@ -190,6 +193,14 @@ _TABLES = {
     ),
     "row-split": _error("{split!r} is no split.", "Use pool, train, val or test."),
     "row-missing": _error("{path} does not exist.", "Correct or remove the row."),
+    "row-several": _error(
+        "{path} may be any of {count} pictures.", "Write the path with its folders."
+    ),
+    "paths-by-end": _note(
+        "{count} paths do not exist as written; pictures with the same end are taken, e.g. {path} "
+        "for {named}.",
+        "Nothing need be done if that is right.",
+    ),
     "row-no-class": _error("{path} has no class.", 'Fill it in, or split "pool".'),
     "row-classes": _warning(
         "{path} has {count} classes; the first, {label!r}, is taken.",

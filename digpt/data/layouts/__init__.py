@@ -41,7 +41,7 @@ def _of_all(source: Source) -> Layout:
         return manifest(source, listing)
     layout = mask_pairs(source) or class_folders(source)
     for table in tables:
-        add_details(layout, table)
+        add_details(layout, table, source)
     return layout
 
 
@@ -59,7 +59,7 @@ def _of_chosen(source: Source, chosen: str) -> Layout:
     return Layout(
         [remark("as-table", files=(chosen,), source=source.kind)],
         [],
-        table.problems or [problem("table-columns", chosen)],
+        table.problems or [problem("table-columns", chosen, columns=", ".join(table.header))],
     )
 
 

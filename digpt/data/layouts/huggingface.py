@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from digpt.data.images import BadImage, EncodedImages
+from digpt.data.layouts.columns import meaning
 from digpt.data.layouts.items import (
     SPLIT_NAMES,
     Item,
@@ -19,7 +20,6 @@ from digpt.data.layouts.items import (
     split_in,
     split_of_folders,
 )
-from digpt.data.layouts.manifest import MEANING
 from digpt.data.problems import Problem, problem
 from digpt.data.reasons import because, reason
 from digpt.data.remarks import remark
@@ -233,7 +233,7 @@ def _names(feature: Any) -> list[str]:
 
 def _describe(item: Item, cells: dict[str, Any], features: dict[str, Any], layout: Layout) -> None:
     for name, cell in cells.items():
-        feature, role = features.get(name), MEANING.get(name.lower())
+        feature, role = features.get(name), meaning(name)
         if name.lower() in _OBJECTS:
             objects = _objects(cell)
             if objects is not None:

@@ -21,6 +21,10 @@ SPLIT_NAMES = {
     "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test",
+    "学習": "train", "学習用": "train", "学習データ": "train", "訓練": "train", "訓練用": "train",
+    "訓練データ": "train", "検証": "val", "検証用": "val", "検証データ": "val",
+    "テスト": "test", "テスト用": "test", "テストデータ": "test", "評価": "test", "評価用": "test",
+    "評価データ": "test", "ラベルなし": "pool", "未ラベル": "pool",
 }  # fmt: skip
 
 
@@ -94,7 +98,9 @@ class Places:
             if is_image(path):
                 plain = composed(path)
                 self._by_path[plain] = path
-                self._by_name.setdefault(plain.rpartition("/")[2], []).append(path)
+                name = plain.rpartition("/")[2]
+                for known_as in (name, PurePosixPath(name).stem):
+                    self._by_name.setdefault(known_as, []).append(path)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._by_path.values())
@@ -104,16 +110,22 @@ class Places:
         return self._by_path.get(composed(path))
 
     def find(self, name: str, near: str, split: str | None = None) -> str | None:
-        """The picture `name`, seen from a file at `near`; None where there is none or no one.
+        """The picture `name`, seen from a file at `near`; None where there is none or no one."""
+        found = self.all_like(name, near, split)
+        return found[0] if len(found) == 1 else None
 
-        A name may be a path from elsewhere (C:\\data\\images\\a.png): what matters is its end.
+    def all_like(self, name: str, near: str, split: str | None = None) -> list[str]:
+        """The pictures that `name` may mean, seen from a file at `near`.
+
+        A name may be a path from elsewhere (C:\\data\\images\\a.png): what matters is its end. It
+        may lack the suffix.
         """
         parts = [p for p in composed(name).replace("\\", "/").split("/") if p not in ("", ".")]
         if not parts:
-            return None
+            return []
         beside = self._by_path.get("/".join([*filter(None, [folder_of(near)]), *parts]))
         if beside:
-            return beside
+            return [beside]
         found = self._by_name.get(parts[-1], [])
         if len(found) > 1:
             found = _longest_end(found, parts)
@@ -121,14 +133,14 @@ class Places:
             found = [p for p in found if split in map(split_in, p.split("/")[:-1])] or found
         if len(found) > 1:
             found = [p for p in found if p.startswith(folder_of(near))] or found
-        return found[0] if len(found) == 1 else None
+        return found
 
 
 def _longest_end(found: list[str], parts: list[str]) -> list[str]:
-    """Those of the paths that agree with most of the name's parts, from its end."""
+    """Those of the paths in folders that agree with most of the name's, from its end."""
 
     def agreeing(path: str) -> int:
-        pairs = zip(reversed(composed(path).split("/")), reversed(parts), strict=False)
+        pairs = zip(composed(path).split("/")[-2::-1], parts[-2::-1], strict=False)
         count = 0
         for one, other in pairs:
             if one != other:

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from digpt.data.layouts.columns import CORNERS, lists_classes, roles
 from digpt.data.layouts.folders import wrapper
 from digpt.data.layouts.items import (
     SPLIT_NAMES,
@@ -22,18 +23,6 @@ from digpt.data.remarks import remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
 
-_COLUMN_NAMES = {
-    "path": "path file filename file_name filepath image image_path ファイル ファイル名 画像",
-    "label": "label labels class classes category class_name state ラベル クラス 分類",
-    "split": "split subset 分割",
-    "group": "group part part_id patient グループ",
-    "x0": "xmin x_min x1 left",
-    "y0": "ymin y_min y1 top",
-    "x1": "xmax x_max x2 right",
-    "y1": "ymax y_max y2 bottom",
-}
-MEANING = {name: role for role, names in _COLUMN_NAMES.items() for name in names.split()}
-CORNERS = ("x0", "y0", "x1", "y1")
 _SEVERAL = re.compile(r"\s*[;|、]\s*")  # between the classes of one picture
 
 
@@ -50,8 +39,7 @@ def table_paths(source: Source) -> list[str]:
 
 def is_manifest(table: Table) -> bool:
     """Whether a table has one column of paths and one of classes."""
-    roles = _roles(table.header)
-    return roles.count("path") == roles.count("label") == 1
+    return lists_classes(table.header)
 
 
 def manifest(source: Source, read: list[Table]) -> Layout:
@@ -68,33 +56,40 @@ def manifest(source: Source, read: list[Table]) -> Layout:
         layout.problems += [*table.problems, *unclear]
         reading = _Reading(table, places)
         for number, row in [] if unclear else table.rows:
-            problem = reading.add(layout, number, row)
-            if problem:
-                layout.problems.append(problem)
+            found = reading.add(layout, number, row)
+            if found:
+                layout.problems.append(found)
+        if reading.by_end:
+            named, path = reading.by_end[0]
+            facts_found = {"count": len(reading.by_end), "named": named, "path": path}
+            layout.problems.append(problem("paths-by-end", table.path, **facts_found))
     if any(item.shapes is not None for item in layout.items):
         layout.formats = [remark("as-box-table", **facts)]
     layout.problems += _not_listed(layout, places, read)
     return layout
 
 
-def add_details(layout: Layout, table: Table) -> None:
+def add_details(layout: Layout, table: Table, source: Source) -> None:
     """Captions, groups and attributes from a table that lists the pictures but no classes."""
-    roles = _roles(table.header)
+    meant = roles(table.header)
     errors = [p for p in table.problems if p.severity == "error"]
-    if errors or roles.count("path") != 1 or _repeated_columns(table):
+    if errors or meant.count("path") != 1 or _repeated_columns(table):
         layout.problems += [replace(error, severity="warning") for error in errors]
         layout.problems.append(
-            problem("details-unused" if errors else "details-column", table.path)
+            problem("details-unused", table.path)
+            if errors
+            else problem("details-column", table.path, columns=", ".join(table.header))
         )
         return
-    by_path = {composed(item.path): item for item in layout.items}
-    listed = set()
+    by_path = {item.path: item for item in layout.items}
+    places, listed, by_name = Places(source), set(), dict(zip(table.header, meant, strict=True))
     for _, row in table.rows:
         cells = dict(zip(table.header, row, strict=False))
-        path = _join(table.path, cells.get(table.header[roles.index("path")], ""))
+        named = cells.get(table.header[meant.index("path")], "")
+        path = next(iter(_found(places, table.path, named)), None)
         if path in by_path:
             listed.add(path)
-            _describe(by_path[path], cells)
+            _describe(by_path[path], cells, by_name)
     layout.problems += table.problems
     layout.formats.append(remark("with-details", file=table.path))
     left = len(by_path) - len(listed)
@@ -108,11 +103,15 @@ class _Reading:
     def __init__(self, table: Table, places: Places) -> None:
         self._table = table.path
         self._header = table.header
-        self._columns = dict(zip(_roles(table.header), table.header, strict=True))
+        found = roles(table.header)
+        self._roles = dict(zip(table.header, found, strict=True))
+        self._columns = dict(zip(found, table.header, strict=True))
+        self._columns.pop("", None)  # columns of row numbers mean nothing
         self._has_boxes = all(corner in self._columns for corner in CORNERS)
         self._places = places
         self._seen: dict[str, tuple[int, str | None, Item]] = {}
         self._split = split_in(table.path) or split_in(folder_of(table.path))
+        self.by_end: list[tuple[str, str]] = []  # paths as written, and the pictures they mean
 
     def add(self, layout: Layout, number: int, row: list[str]) -> Problem | None:
         """Add the row's item, or say what is wrong with the row."""
@@ -120,16 +119,17 @@ class _Reading:
         if len(row) != len(self._header):
             return problem("row-cells", where, count=len(row), header=len(self._header))
         cells = {name: cell.strip() for name, cell in zip(self._header, row, strict=True)}
-        named = _join(self._table, cells[self._columns["path"]])
+        named = cells[self._columns["path"]]
         label = composed(cells[self._columns["label"]]) or None
         split, unknown = self._split_of(cells)
-        if named is None:
-            return problem("row-path", where, path=cells[self._columns["path"]])
         if unknown:
             return problem("row-split", where, split=unknown)
-        path = self._places.exact(named)
-        if path is None:
-            return problem("row-missing", where, path=named)
+        found = _found(self._places, self._table, named, split)
+        if len(found) != 1:
+            return _not_found(self._table, where, named, len(found))
+        path = found[0]
+        if path != self._places.exact(_join(self._table, named) or ""):
+            self.by_end.append((named, path))
         if self._has_boxes:
             return self._add_box(layout, where, path, label, split, cells)
         if label is None and split != "pool":
@@ -138,7 +138,7 @@ class _Reading:
             return self._repeated(where, path, label)
         item = Item(path, label, split)
         self._seen[path] = (number, label, item)
-        _describe(item, cells)
+        _describe(item, cells, self._roles)
         layout.items.append(item)
         return self._first_of_several(where, item)
 
@@ -164,7 +164,7 @@ class _Reading:
             item = Item(path, None, split, shapes=[])
             self._seen[path] = (0, None, item)
             layout.items.append(item)
-            _describe(item, cells)
+            _describe(item, cells, self._roles)
         item = self._seen[path][2]
         corners = [cells[self._columns[corner]] for corner in CORNERS]
         if label is None and not any(corners):
@@ -181,7 +181,7 @@ class _Reading:
 
     def _split_of(self, cells: dict[str, str]) -> tuple[str | None, str]:
         """The row's split (None: not said), and the word that is none."""
-        text = cells.get(self._columns.get("split", ""), "")
+        text = cells[self._columns["split"]] if "split" in self._columns else ""
         if not text:
             return self._split, ""
         split = SPLIT_NAMES.get(text.lower())
@@ -194,28 +194,15 @@ class _Reading:
         return problem("row-differs", where, path=path, label=label, before=before, row=number)
 
 
-def _roles(header: list[str]) -> list[str]:
-    """What each column means; corners count only where all four are there."""
-    roles = [_role(name) for name in header]
-    has_boxes = all(roles.count(corner) == 1 for corner in CORNERS)
-    return [r if has_boxes or r not in CORNERS else "attribute" for r in roles]
-
-
-def _role(name: str) -> str:
-    """What a column means: path, label, split, group, a corner, caption or attribute."""
-    lower = name.strip().lower()
-    return "caption" if lower.startswith("caption") else MEANING.get(lower, "attribute")
-
-
 def _repeated_columns(table: Table) -> list[Problem]:
-    names = Counter(table.header)
+    names = Counter(filter(None, table.header))
     found = []
     for name in (n for n, times in names.items() if times > 1):
         found.append(problem("column-twice", table.path, name=name, count=names[name]))
-    roles = Counter(_roles(table.header))
+    meant = Counter(roles(table.header))
     for role in ("split", "group"):
-        if roles[role] > 1:
-            found.append(problem("column-unclear", table.path, count=roles[role], role=role))
+        if meant[role] > 1:
+            found.append(problem("column-unclear", table.path, count=meant[role], role=role))
     return found
 
 
@@ -227,15 +214,42 @@ def _join(table: str, path: str) -> str | None:
     return composed(str(PurePosixPath(table).parent.joinpath(*parts)))
 
 
-def _describe(item: Item, cells: dict[str, str]) -> None:
+def _found(places: Places, table: str, named: str, split: str | None = None) -> list[str]:
+    """The pictures that a row may mean: at the path, else by as much of its end as agrees.
+
+    Tables come from other machines (C:\\data\\a.png) and other folders, some without suffixes.
+    """
+    inside = _join(table, named)
+    exact = places.exact(inside) if inside else None
+    if exact or ".." in PurePosixPath(named.replace("\\", "/")).parts:
+        return [exact] if exact else []
+    like = places.all_like(named, table, split)
+    return [path for path in like if _agree(path, named, folder_of(table))]
+
+
+def _agree(path: str, named: str, folder: str) -> bool:
+    """Whether no folder speaks against it: train/1.png is not test/1.png."""
+    inside = composed(path.removeprefix(f"{folder}/")).split("/")
+    parts = composed(named).replace("\\", "/").split("/")
+    return all(a == b for a, b in zip(inside[-2::-1], parts[-2::-1], strict=False))
+
+
+def _not_found(table: str, where: str, named: str, count: int) -> Problem:
+    if count:
+        return problem("row-several", where, path=named, count=count)
+    code = "row-missing" if _join(table, named) else "row-path"
+    return problem(code, where, path=named)
+
+
+def _describe(item: Item, cells: dict[str, str], meant: dict[str, str]) -> None:
     """Keep the row's group, captions and attributes."""
     for name, cell in cells.items():
-        role = _role(name)
+        role = meant[name]
         if role == "group":
             item.group = cell
         elif role == "caption":
             item.captions["caption" if name.lower() == "captions" else name.lower()] = cell
-        elif role == "attribute" and name:
+        elif role == "attribute":
             item.attributes[name] = cell
 
 

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from digpt.data.images import BadImage
+from digpt.data.layouts.columns import header_row
 from digpt.data.problems import Problem, problem
 from digpt.data.reasons import because
 from digpt.data.sources import Source
@@ -46,7 +47,15 @@ def read_table(source: Source, path: str) -> Table:
             raise _Unreadable("table-long", count=len(rows), most=MOST_ROWS)
     except _Unreadable as error:
         return Table(path, [], [], [problem(error.code, path, **error.facts)])
+    rows = rows[header_row([row for _, row in rows]) or 0 :]
+    kept = [i for i, name in enumerate(rows[0][1]) if name.strip() or _is_used(rows, i)]
+    rows = [(n, [row[i] for i in kept if i < len(row)] + row[len(rows[0][1]) :]) for n, row in rows]
     return Table(path, [name.strip() for name in rows[0][1]], rows[1:], problems)
+
+
+def _is_used(rows: list[tuple[int, list[str]]], column: int) -> bool:
+    """Whether a column without a name holds anything."""
+    return any(row[column].strip() for _, row in rows if column < len(row))
 
 
 def _rows(source: Source, path: str) -> tuple[list[tuple[int, list[str]]], list[Problem]]:
@@ -86,7 +95,10 @@ def _decoded(data: bytes) -> str:
 
 
 def _from_excel(path: str, data: bytes) -> tuple[list[tuple[int, list[str]]], list[Problem]]:
-    """The first sheet's values; what formulas last showed, never what they would compute."""
+    """One sheet's values; what formulas last showed, never what they would compute.
+
+    The first sheet with columns of paths and classes counts, else the first of all.
+    """
     import openpyxl  # noqa: PLC0415 - half a second, and few tables are Excel files
 
     try:
@@ -95,22 +107,31 @@ def _from_excel(path: str, data: bytes) -> tuple[list[tuple[int, list[str]]], li
         if unpacked > max(len(data) * MAX_RATIO, 2**20) or unpacked > MOST_UNPACKED:
             raise _Unreadable("excel-bomb")
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        names, sheet = book.sheetnames, book.worksheets[0]
-        sheet.reset_dimensions()  # some programs write a wrong size, which cuts rows off
-        rows = []
-        for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
-            rows.append((number, [_text(cell) for cell in row]))
-            if number > MOST_ROWS + 1:
-                break
+        sheets = ((sheet.title, _of_sheet(sheet)) for sheet in book.worksheets)
+        first = next(sheets)
+        name, rows = first if _has_header(first) else next(filter(_has_header, sheets), first)
+        count = len(book.worksheets)
     except _Unreadable:
         raise
     except Exception as error:  # a damaged file fails anywhere inside the library
         raise _Unreadable("excel-damaged") from error
+    return rows, [problem("excel-sheets", path, count=count, name=name)] if count > 1 else []
+
+
+def _of_sheet(sheet: Any) -> list[tuple[int, list[str]]]:
+    """The rows of a sheet, all of one length."""
+    sheet.reset_dimensions()  # some programs write a wrong size, which cuts rows off
+    rows = []
+    for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
+        rows.append((number, [_text(cell) for cell in row]))
+        if number > MOST_ROWS + 1:
+            break
     width = max((len(_trimmed(row)) for _, row in rows), default=0)
-    even = [(n, (row + [""] * width)[:width]) for n, row in rows]
-    if len(names) == 1:
-        return even, []
-    return even, [problem("excel-sheets", path, count=len(names), name=names[0])]
+    return [(n, (row + [""] * width)[:width]) for n, row in rows]
+
+
+def _has_header(sheet: tuple[str, list[tuple[int, list[str]]]]) -> bool:
+    return header_row([row for _, row in sheet[1]]) is not None
 
 
 def _trimmed(row: list[str]) -> list[str]:

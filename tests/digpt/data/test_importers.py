@@ -32,7 +32,7 @@ def test_class_folders_become_a_dataset_with_splits_cut_and_said(folder, class_f
     assert any("no splits" in str(note) for note in found.dataset.notes)
 
 
-@pytest.mark.parametrize("val", ["val", "valid", "Validation"])
+@pytest.mark.parametrize("val", ["val", "valid", "Validation", "検証用"])
 def test_split_folders_are_kept_whatever_validation_is_called(folder, class_files, val: str):
     found = read(folder(class_files(3, ("train", val, "test"))), name="parts")
     assert found.format == "class folders in split folders (folder)"

@@ -104,7 +104,8 @@ def test_an_unknown_split_is_named(pictures):
 
 def test_a_table_without_the_columns_says_which(pictures):
     found = read(pictures("a,b\n1,2\n") / "labels.csv", name="x")
-    assert "needs a column of paths" in errors(found)[0]
+    assert "needs one column of paths" in errors(found)[0]
+    assert "it has a, b" in errors(found)[0]
 
 
 def test_a_repeated_column_is_an_error(pictures):
@@ -190,10 +191,50 @@ def test_every_kind_of_table_says_the_same(pictures, name: str):
     assert found.attributes["temp"].tolist() == [20, 21, 22, 23, 24, 25]
 
 
-def test_only_the_first_sheet_counts_and_that_is_said(pictures):
+def test_only_one_sheet_counts_and_that_is_said(pictures):
     found = read(pictures(excel(HEAD + ROWS, [("other", 1)]), "a.xlsx"), name="x")
     assert found.dataset is not None
-    assert any("Only the first of 2 sheets" in p.what for p in found.problems)
+    assert any("Only one of 2 sheets" in p.what for p in found.problems)
+
+
+def test_a_table_below_a_title_on_a_later_sheet_is_found(pictures):
+    below = [("検査結果 2024年4月",), (), ("", *HEAD[0]), *[("", *row) for row in ROWS]]
+    found = read(pictures(excel([("説明",), ("担当: 山田",)], below), "a.xlsx"), name="x").dataset
+    assert found is not None
+    assert found.classes == ("傷", "良品")
+    assert list(found.attributes) == ["temp"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["画像ファイル名,判定", "画像パス,不良種別", "img_path,Defect Type", "ＦＩＬＥ,ラベル名"],
+)
+def test_columns_are_known_by_the_names_that_factories_give_them(pictures, header: str):
+    found = read(pictures(table(header=header)), name="x").dataset
+    assert found is not None
+    assert found.classes == ("good", "scratch")
+
+
+def test_row_numbers_that_pandas_writes_mean_nothing(pictures):
+    rows = [f"{n},{row}" for n, row in enumerate(table().splitlines()[1:])]
+    found = read(pictures("\n".join([",path,label", *rows])), name="x").dataset
+    assert found is not None
+    assert not found.attributes
+
+
+@pytest.mark.parametrize(
+    "named", ["C:\\work\\img\\{i}.png", "/Volumes/usb/img/{i}.png", "{i}.png", "{i}"]
+)
+def test_paths_of_another_machine_are_matched_by_their_end(pictures, named: str):
+    rows = [f"{named.format(i=i)},{'ab'[i % 2]}" for i in range(6)]
+    found = read(pictures("\n".join(["path,label", *rows])), name="x")
+    assert found.dataset is not None
+    assert "6 paths do not exist as written" in " ".join(p.what for p in found.problems)
+
+
+def test_a_path_in_another_folder_is_not_matched_by_its_end(pictures):
+    found = read(pictures(table() + "other/0.png,good\n"), name="x")
+    assert "other/0.png does not exist" in errors(found)[0]
 
 
 @pytest.mark.parametrize(
