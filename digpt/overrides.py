@@ -96,6 +96,8 @@ def _typed(current: object, value: object, where: str) -> object:
         raise _wrong(where, why, value=value)
     if isinstance(current, int) and isinstance(value, int):
         return value
+    if where.endswith("image_size") and not isinstance(value, (int, float)):
+        raise _wrong(where, "square", value=value)
     if isinstance(current, float) and isinstance(value, (int, float)):
         return float(value)
     if isinstance(current, str) and isinstance(value, str):
@@ -238,6 +240,8 @@ _WRONG = {  # what can be wrong with a field, said after its name
     "student": "must be one of {known} or a map of fields, not {value!r}",
     "yes-or-no": "must be true or false, not {value!r}",
     "no-yes-or-no": "must be a number or text, not {value!r}",
+    "square": "is one number, the side of a square to which every picture is scaled, not {value!r}; "
+    "only digpt.models.DiGPT itself takes other shapes",
     "type-int": "must be a whole number, not {value!r}",
     "type-float": "must be a number, not {value!r}",
     "type-str": "must be text, not {value!r}",

@@ -78,6 +78,7 @@ class Comparing(Casework):
                     "method": arm.method,
                     "tokenizer": arm.tokenizer,
                     "status": arm.status,
+                    "images_seen": int(cost["images_seen"]),
                     "metrics": reading.metric_rows(own),
                     "cost": {
                         "device_seconds": cost["device_seconds"],

@@ -1,10 +1,13 @@
 """Time and money of a pilot before launch, as the pages show it."""
 
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 
-from jobs import looks
+from digpt.recipe import Recipe, without_off
+from jobs import equal, looks
 from jobs.doctor import slots
 from jobs.engine.plan import Plan, Stage, arm_seeds
 from jobs.money.calibrate import Calibration, calibrate
@@ -13,11 +16,12 @@ from jobs.money.estimate import Range as MoneyRange
 from jobs.money.estimate import estimate as estimate_work
 from jobs.money.pricing import PriceTable
 from jobs.settings import Settings
-from jobs.spec import PRETRAINING, PilotSpec
+from jobs.spec import Arm, PilotSpec
 from jobs.store import Store
 from jobs.views import ArmEstimateView, EstimateView, Range, StageEstimateView
 
 CALIBRATION_KEY = "calibration"
+PACE_KEY = "pace"  # of training steps
 FEWEST_SEEN = 40_000  # images; below it arms come in no lasting order (benchmarks.budget_fidelity)
 KINDS = ("prepare", "fit", "tokenize", "init", "pretrain", "probe", "knn", "finetune", "evaluate")
 
@@ -58,6 +62,7 @@ def estimate(
                 tokenizer=arm.tokenizer,
                 look=given[arm.name],
                 seeds=len(arm_seeds(arm, spec.resolved)),
+                images_seen=plan.images_seen.get(arm.name),
                 money=work_out(plan.of_arm(arm.name), set()).money.likely,
             )
             for arm in spec.arms
@@ -74,7 +79,7 @@ def estimate(
         rate_shown=_rate(whole),
         limit_money=prices.convert(*limit, currency) if limit else None,
         limit_hours=spec.limits.hours,
-        warnings=tuple(_warnings(spec, whole, prices, currency)),
+        warnings=tuple(_warnings(spec, plan, whole, prices, currency)),
     )
 
 
@@ -94,6 +99,33 @@ def likely_seconds(kind: str, units: float, cost_hint: float, store: Store) -> f
     """Device-seconds to be expected of a stage of that kind, on this home's device."""
     work = StageWork("", kind, units, cost_hint, False)
     return expected_seconds(work, calibration=calibrated(store), history=past(store))
+
+
+def pace(arm: Arm, recipe: Recipe, store: Store) -> float:
+    """Device-seconds of one image in an arm's training steps; measured once for each home and kept,
+    so that the plan of a spec stays what it was."""
+    here = calibrated(store)
+    width, codes = equal.token_shape(arm, recipe)
+    values = without_off(asdict(replace(recipe, images_seen=1)))
+    facts = [arm.method, width, codes, here.device, here.threads, values]
+    key = f"{PACE_KEY}.{hashlib.sha256(json.dumps(facts).encode()).hexdigest()}"
+    kept = store.get_value(key)
+    if kept:
+        return kept["seconds_per_image"]
+    import torch  # noqa: PLC0415 - seconds to import, and only until it has been measured
+
+    from digpt.models import Target  # noqa: PLC0415 - torch
+    from digpt.pretrain.pace import seconds_per_image  # noqa: PLC0415 - torch
+
+    seconds = seconds_per_image(
+        arm.method,
+        recipe,
+        Target(width, codes),
+        equal.flops_per_image(arm, recipe),
+        torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+    )
+    store.set_value(key, {"seconds_per_image": seconds})
+    return seconds
 
 
 def past(store: Store) -> list[History]:
@@ -143,7 +175,7 @@ def _by_kind(
 
 
 def _warnings(
-    spec: PilotSpec, found: Estimate, prices: PriceTable, currency: str
+    spec: PilotSpec, plan: Plan, found: Estimate, prices: PriceTable, currency: str
 ) -> list[dict[str, object]]:
     """What a person should know before launch: limits that the estimate does not fit."""
     warnings: list[dict[str, object]] = []
@@ -154,8 +186,8 @@ def _warnings(
         warnings.append({"code": "over-time-limit", "seconds": found.wall_seconds.likely})
     if not any(a.method == "frozen" for a in spec.arms):
         warnings.append({"code": "no-cheap-baseline"})
-    images = spec.resolved.pretrain.images_seen
-    if images < FEWEST_SEEN and any(a.method in PRETRAINING for a in spec.arms):
+    images = min(plan.images_seen.values(), default=FEWEST_SEEN)
+    if images < FEWEST_SEEN:
         facts = {"images": f"{images:,}", "least": f"{FEWEST_SEEN:,}"}
         warnings.append({"code": "short-pretraining", **facts})
     if spec.resolved.seeds == 1:

@@ -167,10 +167,11 @@ def arm_costs(arm: str, stages: Sequence[PilotStage], tariff: Tariff) -> dict[st
     """Stand-alone figures of an arm (nothing reused) and its share of what this pilot paid.
 
     A stage that several arms need is split evenly among them in `money_now`, and counts whole in
-    the stand-alone figures.
+    the stand-alone figures. `images_seen`: in pretraining; 0 without.
     """
     own = [s for s in stages if arm in s.arms]
     return {
+        "images_seen": _images_seen(own),
         "device_seconds": sum(s.device_seconds for s in own),
         "flops": sum(s.flops or 0.0 for s in own),
         "energy_kwh": sum(stage_energy(s, tariff) for s in own),
@@ -214,6 +215,12 @@ def estimate_from_json(content: Mapping[str, Any] | None) -> EstimateView | None
 
 def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def _images_seen(stages: Sequence[PilotStage]) -> float:
+    """Of an arm's own pretraining, which follows those that it starts from."""
+    own = (s for s in reversed(stages) if s.kind == "pretrain" and s.label != EARLIER)
+    return next((s.units for s in own), 0.0)
 
 
 def _share(stage: PilotStage) -> float:

@@ -11,6 +11,7 @@ from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
 from digpt.errors import Cancelled, UserError
+from digpt.recipe import Recipe
 from digpt.reporter import Quiet, Reporter
 from jobs import deep, earlier, families, governance, looks, reading, weights
 from jobs.admission import check_fit
@@ -20,7 +21,7 @@ from jobs.engine.plan import Plan, make_plan
 from jobs.engine.states import PILOT_LIVE
 from jobs.governance import Facts as LicenceFacts
 from jobs.settings import ensure_home
-from jobs.spec import DatasetRef, PilotSpec, load_spec, to_yaml, with_more_seeds
+from jobs.spec import Arm, DatasetRef, PilotSpec, load_spec, to_yaml, with_more_seeds
 from jobs.store.records import ArmRecord, NewPilot, PilotRecord
 from jobs.tokenwork import Tokenwork
 from jobs.views import (
@@ -353,11 +354,17 @@ class PilotService(Datawork, Tokenwork, Comparing):
             data,
             digests,
             earlier=earlier.stages_of(spec, self._store),
-            seconds=self._pretrain_seconds if spec.equalise == "device_seconds" else None,
+            seconds=self._seconds_per_image if spec.equalise == "device_seconds" else None,
         )
 
+    def _seconds_per_image(self, arm: Arm, recipe: Recipe) -> float:
+        """Device-seconds of an arm's training steps, for specs that equalise these."""
+        from jobs.estimating import pace  # noqa: PLC0415 - start-up time
+
+        return pace(arm, recipe, self._store)
+
     def _pretrain_seconds(self, images: float, flops: float) -> float:
-        """Device-seconds to be expected of a pretraining, for specs that equalise these."""
+        """Device-seconds to be expected of a pretraining."""
         from jobs.estimating import likely_seconds  # noqa: PLC0415 - start-up time
 
         return likely_seconds("pretrain", images, flops, self._store)

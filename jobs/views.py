@@ -116,6 +116,7 @@ class ArmEstimateView:
     look: int  # order 0-4 of the colour/marker/dash, -1: muted
     seeds: int
     money: float  # stand-alone
+    images_seen: int | None = None  # in pretraining; None: it has none, or was estimated before
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

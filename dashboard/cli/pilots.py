@@ -281,6 +281,7 @@ def compare(
     ]
     header = (*RESULT, "column.device", "column.cost_stand_alone")
     table(_heads(("column.pilot_name", *header) if several else header, me), rows)
+    _show_seen({r["arm"]: r["images_seen"] for r in found}, me)
 
 
 def _of(arms: Sequence[str], me: Viewer) -> str:
@@ -327,6 +328,7 @@ def _show_summary(summary: dict[str, Any], me: Viewer) -> None:
     ]
     if rows:
         table(_heads((*RESULT, "column.device"), me), rows)
+    _show_seen({a["arm"]: a["images_seen"] for a in summary["arms"]}, me)
     without = [
         f"{arm_name_of(a['arm'], me)} ({me.text('stage.' + a['status'])})"
         for a in summary["arms"]
@@ -357,6 +359,7 @@ def _show_estimate(found: "EstimateView", me: Viewer) -> None:
     table(
         _heads(("cli.stage", "cli.count", "cli.cached", "column.device", "column.cost"), me), rows
     )
+    _show_seen({a.name: a.images_seen for a in found.arms}, me)
     time = in_brackets(*ranged(found.wall_seconds, "duration", me))
     money = in_brackets(*ranged(found.money, "money", me, found.currency))
     basis = me.text(f"basis.{found.basis}")
@@ -365,6 +368,14 @@ def _show_estimate(found: "EstimateView", me: Viewer) -> None:
         print(found.rate_shown)
     for warning in found.warnings:
         print(f"- {caution(warning, found.currency, me)}")
+
+
+def _show_seen(images: Mapping[str, int | None], me: Viewer) -> None:
+    """How many images each arm is pretrained on, where arms that spend the same see different
+    numbers of them."""
+    rows = [(arm_name_of(arm, me), me.number(n, "count")) for arm, n in images.items() if n]
+    if len({number for _, number in rows}) > 1:
+        table(_heads(("column.name", "column.images_seen"), me), rows)
 
 
 class _Ticker:

@@ -72,6 +72,7 @@ class Plan:
     """Stages in an order in which every stage follows its inputs."""
 
     stages: tuple[Stage, ...]
+    images_seen: Mapping[str, int] = field(default_factory=dict)  # by arm that is pretrained
 
     def of_arm(self, arm: str) -> tuple[Stage, ...]:
         return tuple(s for s in self.stages if arm in s.arms)
@@ -145,13 +146,13 @@ def make_plan(
 
     weights: SHA-256 of every weights file that a tokenizer or an init names, by that file.
     earlier: the stages of every earlier arm that an init names, by the init.
-    seconds: the device-seconds to be expected, for a spec that equalises these.
+    seconds: how fast each arm trains on this device, for a spec that equalises these.
     """
     images = equal.images_seen(spec, seconds)
     builder = _Builder(data, spec, weights or {}, earlier or {}, images)
     for arm in spec.arms:
         _add_arm(builder, arm)
-    return Plan(stages=tuple(builder.found.values()))
+    return Plan(stages=tuple(builder.found.values()), images_seen=images)
 
 
 def stage_key(kind: str, params: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

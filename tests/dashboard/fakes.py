@@ -900,6 +900,7 @@ def _row(
         high=value + 0.02,
         n_seeds=3,
         covers="labels, items",
+        images_seen=0 if method in ("frozen", "scratch") else 40_000,
         device_seconds=3600 * hours,
         flops=1e15,
         energy_kwh=0.1,

@@ -14,6 +14,7 @@ from fakes import EXAMPLE_CASE, RANGED_CASE, FakeService, card, gain, running, s
 from dashboard.datacard import as_json, as_markdown
 from dashboard.pages import compare, data, new, overview, roi, runs, tokens
 from dashboard.pages.background import Background
+from dashboard.pages.compare.arms import arms_card
 from dashboard.pages.compare.charts import cost_card, curves_card, data_of, differences_card
 from dashboard.pages.compare.page import without_results
 from dashboard.pages.compare.view import named
@@ -26,7 +27,7 @@ from dashboard.pages.data_in import name_for, problems
 from dashboard.pages.data_in.problems import problem_rows
 from dashboard.pages.new.draft import Draft, candidates, from_json, from_spec, to_spec, with_choice
 from dashboard.pages.new.page import _Page as NewPage
-from dashboard.pages.new.plan import before_launch
+from dashboard.pages.new.plan import before_launch, plan
 from dashboard.pages.new.tokenizers import tokenizer_cards
 from dashboard.pages.new.view import begin
 from dashboard.pages.pilots import no_pilot, progress_words
@@ -163,6 +164,18 @@ class TestCompare:
         shown = compare.view(service, compare.Choice(("p1", "p2")))
         assert named(shown.at_budget, shown, EN).name.is_unique
 
+    def test_arms_that_saw_different_numbers_of_images_say_so(self, service):
+        def table(seen: dict[str, int]) -> str:
+            images = [seen.get(arm, 0) for arm in shown.rows.arm]
+            card = arms_card(replace(shown, rows=shown.rows.assign(images_seen=images)), EN)
+            return card.split("compare-arms-rows")[1].split("</table>")[0]
+
+        shown = compare.view(service, compare.Choice(("p1",)))
+        first, second, *_ = shown.at_budget.arm
+        assert "Images seen" not in table({first: 40_000, second: 40_000})
+        assert "Images seen" in table({first: 40_000, second: 56_064})
+        assert "56,064" in table({first: 40_000, second: 56_064})
+
     def test_the_sentence_names_the_doubt(self, service):
         service.shown = [card(gain=gain(0.01, -0.02, 0.04))]
         words = sentence(compare.view(service, compare.Choice(("p1",))), EN)
@@ -239,6 +252,15 @@ class TestDraft:
 
 
 class TestNew:
+    def test_arms_that_will_see_different_numbers_of_images_say_so(self):
+        found = fakes.estimate()
+        assert "Images seen" not in plan(found, EN)
+        seen = (40_000, 56_064, *[None] * (len(found.arms) - 2))
+        arms = tuple(replace(a, images_seen=n) for a, n in zip(found.arms, seen, strict=True))
+        shown = plan(replace(found, arms=arms), EN)
+        assert "Images seen" in shown
+        assert "56,064" in shown
+
     def test_usual_values_are_filled_in(self, service):
         shown = new.view(service, Draft())
         assert shown.draft.dataset == "surfaces"

@@ -74,11 +74,18 @@ def test_an_unfinished_or_unknown_pilot_is_refused(service: PilotService) -> Non
     assert service.estimate(spec_from(waiting)).reused_stages == 4
 
 
-def test_equal_device_seconds_follow_the_history(finished: Finished) -> None:
-    service, _ = finished
+def test_equal_device_seconds_follow_what_was_measured_once(service: PilotService) -> None:
     arms = [{"method": m, "tokenizer": "filters"} for m in ("digpt", "masked")]
     values = {"name": "equal", "dataset": {"name": "digits", "images": 400}, "preset": "smoke"}
     spec = load_spec(values | {"arms": arms, "equalise": "device_seconds"})
-    images = [s.units for s in service._plan(spec).stages if s.kind == "pretrain"]
-    assert images[0] == 1984
-    assert images[1] > images[0]
+    plan = service._plan(spec)
+    assert [s.units for s in plan.stages if s.kind == "pretrain"] == [*plan.images_seen.values()]
+    assert plan.images_seen["digpt × filters"] == 1984
+    seconds = [service._seconds_per_image(arm, spec.resolved.pretrain) for arm in spec.arms]
+    expected = 2000 * seconds[0] / seconds[1]
+    assert plan.images_seen["masked × filters"] == pytest.approx(expected, abs=32 + 0.06 * expected)
+    finish(service)
+    again = service._plan(spec)  # a plan is not made anew by what was run since
+    assert [s.key for s in again.stages] == [s.key for s in plan.stages]
+    estimated = service.estimate(spec).arms
+    assert {a.name: a.images_seen for a in estimated} == plan.images_seen

@@ -49,6 +49,18 @@ def test_a_reused_stage_counts_alone_but_is_not_paid_again(finished: Finished):
     assert cost["money"] > 0
 
 
+def test_the_images_an_arm_saw_are_its_own_not_those_of_the_arm_it_starts_from(finished: Finished):
+    service, pilot = finished
+    stages = service._store.stages(pilot)
+    assert reading.arm_costs("digpt × filters", stages, BY_SECOND)["images_seen"] == 2_000
+    assert reading.arm_costs("scratch", stages, BY_SECOND)["images_seen"] == 0
+    own = next(s for s in stages if s.kind == "pretrain")
+    before = replace(own, label=reading.EARLIER, units=7.0)
+    found = reading.arm_costs("digpt × filters", [before, *stages], BY_SECOND)
+    assert found["images_seen"] == 2_000
+    assert reading.arm_costs("digpt × filters", [before], BY_SECOND)["images_seen"] == 0
+
+
 def test_energy_is_as_measured_else_from_the_power_of_the_device(finished: Finished):
     service, pilot = finished
     stage = replace(

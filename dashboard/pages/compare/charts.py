@@ -14,7 +14,7 @@ from dashboard.pages.shell import chart
 from dashboard.text import Viewer
 
 _COLUMNS = ("pilot_name", "name", "protocol", "label_budget", "metric", "value", "low", "high",
-            "n_seeds", "device_seconds", "cost_stand_alone", "currency")  # fmt: skip
+            "n_seeds", "images_seen", "device_seconds", "cost_stand_alone", "currency")  # fmt: skip
 
 
 def curves_card(shown: View, me: Viewer) -> list[Any]:

@@ -57,16 +57,20 @@ def _stages(found: EstimateView, me: Viewer) -> Html:
 
 
 def _arms(found: EstimateView, me: Viewer) -> Html:
-    heads = [me.text(f"column.{c}") for c in ("name", "n_seeds", "cost")]
+    """Each arm, and how many images it sees where arms see different numbers of them."""
+    differs = len({a.images_seen for a in found.arms if a.images_seen}) > 1
+    columns = ("name", "n_seeds", *(["images_seen"] if differs else []), "cost")
     rows = [
         [
             arm_chip(a.name, a.look, me, baseline=a.method == "frozen"),
             a.seeds,
+            *([me.number(a.images_seen, "count") if a.images_seen else "–"] if differs else []),
             me.number(a.money, "money", found.currency),
         ]
         for a in found.arms
     ]
-    return table(heads, rows, numeric=(1, 2))
+    heads = [me.text(f"column.{c}") for c in columns]
+    return table(heads, rows, numeric=range(1, len(columns)))
 
 
 def _range(value: Range, kind: str, currency: str, me: Viewer) -> Html:
