@@ -240,7 +240,7 @@ _WRONG = {  # what can be wrong with a field, said after its name
     "student": "must be one of {known} or a map of fields, not {value!r}",
     "yes-or-no": "must be true or false, not {value!r}",
     "no-yes-or-no": "must be a number or text, not {value!r}",
-    "square": "is one number, the side of a square to which every picture is scaled, not {value!r}; "
+    "square": "is one number, the side of the square to which pictures are scaled, not {value!r}; "
     "only digpt.models.DiGPT itself takes other shapes",
     "type-int": "must be a whole number, not {value!r}",
     "type-float": "must be a number, not {value!r}",

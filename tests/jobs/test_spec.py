@@ -112,8 +112,11 @@ def test_unknown_tokenizer_suggests_the_nearest():
         (("preset: smoke", "pretrain: {images_seen: -5}"), "images_seen"),
         (("preset: smoke", "pretrain: {student: {image_size: 30}}"), "not a multiple of"),
         (("preset: smoke", "pretrain: {student: {clusters: [3, 3]}}"), "do not divide"),
-        (("preset: smoke", "pretrain: {student: {image_size: [64, 32]}}"), "the side of a square"),
-        (("preset: smoke", "pretrain: {student: {image_size: 64x32}}"), "the side of a square"),
+        (
+            ("preset: smoke", "pretrain: {student: {image_size: [64, 32]}}"),
+            "the side of the square",
+        ),
+        (("preset: smoke", "pretrain: {student: {image_size: 64x32}}"), "the side of the square"),
         (("preset: smoke", "pretrain: {student: {clusters: [1, 1]}}"), "at least two, e.g. [1, 2]"),
         (("preset: smoke", "pretrain: {student: {dim: 66, heads: 2}}"), "66 cannot hold"),
         (("preset: smoke", "pretrain: {mask_share: 0.99}"), "leaves 0 of 16 patches visible"),
