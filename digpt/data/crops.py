@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from digpt.data.goodness import BACKGROUND
 from digpt.data.images import EncodedImages, Indices, decode_at, resized
 from digpt.data.shapes import Shape
 
 Place = tuple[int, int, int, int]  # left, top, right, bottom in pixels
-BACKGROUND = "background"  # the class of places and pictures in which nothing is marked
 CONTEXT = 1.5  # side of a crop over the longer side of its box
 SMALLEST = 32  # pixels of a side, where the picture has so many
 MOST = 20  # objects cut out of one picture

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from digpt.data.card import counts
-from digpt.data.crops import BACKGROUND, CropImages
+from digpt.data.crops import CropImages
 from digpt.data.dataset import UNLABELLED, ImageDataset
 from digpt.data.fingerprint import fingerprint
+from digpt.data.goodness import is_good
 from digpt.data.grouping import complete_splits, group_copies, propose_groups, without_leaks
 from digpt.data.images import EncodedImages
 from digpt.data.inspection import Checked, inspect
@@ -35,10 +36,6 @@ TASKS = {
     "detection": "boxes around objects",
     "segmentation": "a class for each pixel",
 }
-# classes that mean that nothing is wrong
-_GOOD_IN_ENGLISH = ("good", "normal", "ok", "okay", "pass", "passed", BACKGROUND)
-_GOOD_IN_JAPANESE = ("良品", "正常", "良", "合格", "異常なし")
-GOOD = frozenset((*_GOOD_IN_ENGLISH, *_GOOD_IN_JAPANESE))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +112,7 @@ class _Import:
         self, name: str, skip_bad: bool, exclude_duplicates: bool, reporter: Reporter
     ) -> Imported:
         problems = self._layout.problems
-        problems += self._unfit()
+        problems += self._unfit() + self._without_mask()
         wants = self._task != "classification" or not self._is_labelled
         checked = inspect(
             self._opened,
@@ -171,6 +168,17 @@ class _Import:
             return []
         code = "no-boxes" if self._task == "detection" else "no-masks"
         return [problem(code, self._source, format=", ".join(map(str, self._formats)))]
+
+    def _without_mask(self) -> list[Problem]:
+        """Leave pictures out whose objects have boxes only, where others have masks: VOC's most."""
+        items = self._layout.items
+        if self._task != "segmentation" or not any(item.mask for item in items):
+            return []
+        bare = [item for item in items if item.shapes and not item.mask]
+        if not bare:
+            return []
+        self._layout.items = [item for item in items if item.mask or not item.shapes]
+        return [problem("boxes-no-mask", bare[0].path, count=len(bare))]
 
     def _too_little(self, checked: list[Checked]) -> Problem | None:
         """Why what was found is no dataset, if so."""
@@ -235,7 +243,7 @@ class _Import:
             attributes=attributes,
             boxes=boxes,
             masks=masks,
-            good_classes=tuple(label for label in classes if label.strip().lower() in GOOD),
+            good_classes=tuple(filter(is_good, classes)),
             image_size=_typical([one.size for one in checked]),
             source=origin_of(self._opened, self._layout),
             licence=licence_of(self._opened, self._layout),

@@ -129,7 +129,7 @@ def _look(
         return _Seen(None, None, problems)
     if item.shapes is not None:
         checked.shapes, problems = fitted(item.shapes, item.path, size)
-    if item.mask or item.instances:
+    if (item.mask or item.instances) and not (boxes and item.shapes is not None):
         try:
             _look_at_masks(source, checked, boxes=boxes)
         except BadImage as error:

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,7 +21,7 @@ FEWEST = 5  # pictures of a class below which no split can hold some
 
 
 def name_values(
-    checked: list[Checked], names: Sequence[str], problems: list[Problem]
+    checked: list[Checked], names: Mapping[int, str], problems: list[Problem]
 ) -> dict[int, str]:
     """Class name by mask value; the objects found in masks get these names."""
     values: set[int] = set().union(*(one.values for one in checked))
@@ -30,7 +30,7 @@ def name_values(
         problems.append(problem("mask-values", "", count=len(values - {0})))
         return {}
     for one in checked:
-        if one.values:
+        if one.values and one.item.shapes is None:
             known = [s for s in one.shapes if int(s.label) in found]
             one.shapes = [s._replace(label=found[int(s.label)]) for s in known]
     return found

@@ -49,10 +49,11 @@ def objects(values: np.ndarray, instances: np.ndarray | None) -> list[tuple[int,
 
     found = []
     if instances is not None:
-        for number, place in enumerate(ndimage.find_objects(instances), 1):
-            if place is not None:
-                inside = values[place][instances[place] == number]
-                found.append((int(np.bincount(inside).argmax()) or 1, _corners(place)))
+        present = np.unique(instances[instances > 0])
+        numbers = (np.searchsorted(present, instances) + 1) * (instances > 0)  # colours are large
+        for number, place in enumerate(ndimage.find_objects(numbers), 1):
+            inside, times = np.unique(values[place][numbers[place] == number], return_counts=True)
+            found.append((int(inside[times.argmax()]) or 1, _corners(place)))
         return found
     present = set(np.unique(values).tolist()) - {0}
     if len(present) > 1:
@@ -68,7 +69,7 @@ def _corners(place: tuple[slice, ...]) -> Corners:
     return float(columns.start), float(rows.start), float(columns.stop), float(rows.stop)
 
 
-def named_values(values: set[int], names: Sequence[str]) -> dict[int, str] | None:
+def named_values(values: set[int], names: Mapping[int, str]) -> dict[int, str] | None:
     """Class name of each value of all masks together; 0 is background, 255 beside others unknown.
 
     None where there are too many to be classes.
@@ -81,13 +82,13 @@ def named_values(values: set[int], names: Sequence[str]) -> dict[int, str] | Non
     if len(seen) == 1 and not names:
         return {seen[0]: OBJECT}
     if len(seen) == 1 and len(names) == 1:
-        return {seen[0]: names[0]}
+        return {seen[0]: next(iter(names.values()))}
     return {value: _name(value, names) for value in seen}
 
 
-def _name(value: int, names: Sequence[str]) -> str:
-    if value <= len(names):
-        return names[value - 1]
+def _name(value: int, names: Mapping[int, str]) -> str:
+    if value in names:
+        return names[value]
     return f"#{value:06x}" if value > 0xFFFF else f"value {value}"
 
 

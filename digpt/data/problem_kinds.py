@@ -307,6 +307,10 @@ _ANNOTATIONS = {
         "It is cut at the edge; draw it again if that is wrong.",
     ),
     "boxes": _note("{count:,} boxes: {found}.", ""),
+    "boxes-no-mask": _warning(
+        "{count} pictures have boxes but no mask: they are left out.",
+        "Add their masks, or use --task detection to keep all pictures.",
+    ),
     "no-boxes": _error(
         "The task detection needs boxes; this source ({format}) has none.",
         "Give COCO, Pascal VOC, YOLO or images with masks, or another --task.",
@@ -376,7 +380,8 @@ _WHOLE = {
     ),
     "class-untrained": _warning(
         "Classes without a training picture: {labels}.",
-        "Nothing can learn them: add training pictures, or correct the names.",
+        "Nothing can learn them: move some of their pictures from test to train (sets like MVTec's "
+        "have defects in test only), or correct the names.",
     ),
     "class-of-objects": _note(
         "Each picture has the class of the objects marked in it; without any it is 'background'.",

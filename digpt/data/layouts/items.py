@@ -1,7 +1,7 @@
 """What a layout finds: pictures with what is said of them, and the objects marked in them."""
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -51,7 +51,7 @@ class Layout:
     formats: list[Remark]
     items: list[Item]
     problems: list[Problem]
-    mask_classes: tuple[str, ...] = ()  # names of the values 1, 2 ... of the mask files
+    mask_classes: dict[int, str] = field(default_factory=dict)  # name by value of the mask files
     source: Source | None = None  # where the pictures are, if not in the files themselves
     licence: str = ""  # as the annotations tell
     origin: str = ""  # the address that the annotations name
@@ -91,11 +91,11 @@ def composed(text: str) -> str:
 class Places:
     """Finds the pictures that annotations speak of, by as much of their path as agrees."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, without: Container[str] = ()) -> None:
         self._by_path: dict[str, str] = {}
         self._by_name: dict[str, list[str]] = {}
         for path in source.files:
-            if is_image(path):
+            if is_image(path) and path not in without:
                 plain = composed(path)
                 self._by_path[plain] = path
                 name = plain.rpartition("/")[2]

@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import PurePosixPath
 
+from digpt.data.goodness import is_good
 from digpt.data.layouts.items import SPLIT_NAMES, Item, Layout, composed, is_image
 from digpt.data.problems import problem
 from digpt.data.remarks import remark
@@ -43,21 +44,40 @@ def mask_pairs(source: Source) -> Layout | None:
     layout.mask_classes = mask_names(source)
     for path in sorted(set(found) - used):
         layout.problems.append(problem("mask-no-picture", path))
-    bare = [item.path for item in items if not (item.mask or item.instances)]
+    bare = [
+        item.path
+        for item in items
+        if not (item.mask or item.instances or is_good(item.label or ""))
+    ]
     if bare:
         layout.problems.append(problem("pictures-no-mask", bare[0], count=len(bare)))
     return layout
 
 
-def mask_names(source: Source) -> tuple[str, ...]:
-    """Names of the mask values 1, 2 ... from a list of classes at the top, if there is one."""
+def mask_names(source: Source) -> dict[int, str]:
+    """Name by mask value, from a list of classes (1, 2 ...) or CVAT's map of colours, if any."""
     for path in source.files:
-        if PurePosixPath(path).name in ("classes.txt", "class_names.txt"):
+        name = PurePosixPath(path).name
+        if name in ("classes.txt", "class_names.txt", "labelmap.txt"):
             lines = source.read(path).decode("utf-8-sig", "replace").splitlines()
             names = [composed(line.strip()) for line in lines if line.strip()]
+            if name == "labelmap.txt":
+                return _colours(names)
             first = names[:1] and names[0].lower() in ("background", "_background_")
-            return tuple(names[1:] if first else names)
-    return ()
+            return dict(enumerate(names[1:] if first else names, 1))
+    return {}
+
+
+def _colours(lines: list[str]) -> dict[int, str]:
+    """Name by 0xRRGGBB, from lines like scratch:250,50,83:parts:actions."""
+    found = {}
+    for line in lines:
+        name, _, rest = line.partition(":")
+        cells = rest.split(":")[0].split(",")
+        if len(cells) == 3 and all(c.strip().isdecimal() for c in cells):
+            red, green, blue = map(int, cells)
+            found[red << 16 | green << 8 | blue] = name
+    return {value: name for value, name in found.items() if value}
 
 
 def _kind_and_key(path: str) -> tuple[str, Key]:

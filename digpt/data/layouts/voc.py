@@ -10,14 +10,22 @@ from digpt.data.layouts.items import (
     Layout,
     Places,
     composed,
+    is_image,
     split_of_folders,
 )
+from digpt.data.layouts.masks import mask_names
 from digpt.data.problems import problem
 from digpt.data.reasons import because, reason
 from digpt.data.remarks import remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
 
+# the values 1 to 20 in the masks of the VOC challenges
+VOC_CLASSES = (
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
+    *("train", "tvmonitor"),
+)
 MOST_BYTES = 16 * 2**20  # of one XML file
 
 
@@ -30,7 +38,9 @@ def voc_paths(source: Source) -> list[str]:
 def voc(source: Source, paths: list[str]) -> Layout:
     """The pictures that the XML files name, with their objects; splits from ImageSets/Main."""
     layout = Layout([remark("as-voc", count=len(paths), source=source.kind)], [], [])
-    places, splits = Places(source), _listed_splits(source)
+    masks = _mask_files(source)
+    is_mask = {path for paths in masks.values() for path in paths.values()}
+    places, splits = Places(source, is_mask), _listed_splits(source)
     known: set[str] = set()
     for path in paths:
         item = _read(source, path, places, layout)
@@ -43,12 +53,33 @@ def voc(source: Source, paths: list[str]) -> Layout:
         stem = PurePosixPath(item.path).stem
         item.split = splits.get(stem) or split_of_folders(item.path) or split_of_folders(path)
         layout.items.append(item)
-    masks = {PurePosixPath(p).stem for p in source.files if "SegmentationClass" in p.split("/")}
+    _add_masks(source, layout, masks)
     for path in places:
-        is_mask = "Segmentation" in path and PurePosixPath(path).stem in masks
-        if path not in known and not is_mask:
+        if path not in known:
             layout.problems.append(problem("voc-none", path))
     return layout
+
+
+def _mask_files(source: Source) -> dict[str, dict[str, str]]:
+    """Path by picture's stem, of classes and of objects."""
+    found: dict[str, dict[str, str]] = {"SegmentationClass": {}, "SegmentationObject": {}}
+    for path in source.files:
+        folder = PurePosixPath(path).parent.name
+        if folder in found and is_image(path):
+            found[folder][PurePosixPath(path).stem] = path
+    return found
+
+
+def _add_masks(source: Source, layout: Layout, found: dict[str, dict[str, str]]) -> None:
+    """Give the pictures their masks, and the masks' values names."""
+    for item in layout.items:
+        stem = PurePosixPath(item.path).stem
+        item.mask = found["SegmentationClass"].get(stem)
+        item.instances = found["SegmentationObject"].get(stem) if item.mask else None
+    layout.mask_classes = mask_names(source)
+    labels = {shape.label for item in layout.items for shape in item.shapes or ()}
+    if not layout.mask_classes and labels <= set(VOC_CLASSES):
+        layout.mask_classes = dict(enumerate(VOC_CLASSES, 1))
 
 
 def _is_voc(source: Source, path: str) -> bool:

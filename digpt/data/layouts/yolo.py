@@ -20,6 +20,8 @@ from digpt.data.shapes import Shape
 from digpt.data.sources import Source
 
 MOST_BYTES = 2**20  # of the YAML file
+_LISTINGS = ("classes.txt", "obj.names")  # of LabelImg and Label Studio; of CVAT
+_FIRST = 50  # text files beside pictures that are looked at: captions may lie there too
 
 
 def yolo_path(source: Source) -> str | None:
@@ -29,9 +31,25 @@ def yolo_path(source: Source) -> str | None:
             content = _yaml(source, path)
             if isinstance(content, dict) and ("names" in content or "nc" in content):
                 return path
-    labelled = [p for p in source.files if _is_label(p)]
-    pictures = {_label_of(p) for p in source.files if is_image(p) and "images" in p.split("/")}
-    return "" if pictures & set(labelled) else None
+    texts = {p for p in source.files if p.endswith(".txt")}
+    pictures = [p for p in source.files if is_image(p)]
+    if any(_is_label(p) and p in texts for p in map(_label_of, pictures)):
+        return ""
+    beside = [p for p in map(_beside, pictures) if p in texts]
+    return "" if any(_holds_objects(source, path) for path in beside[:_FIRST]) else None
+
+
+def _holds_objects(source: Source, path: str) -> bool:
+    """Whether a text file's first line is a class number and the numbers of a box or polygon."""
+    try:
+        cells = source.read(path).decode("utf-8-sig").split("\n", 1)[0].split()
+        return len(cells) > 4 and cells[0].isdecimal() and all(map(_is_share, cells[1:]))
+    except (OSError, BadImage, ValueError):
+        return False
+
+
+def _is_share(cell: str) -> bool:
+    return -1 <= float(cell) <= 2
 
 
 def yolo(source: Source, path: str) -> Layout:
@@ -104,7 +122,7 @@ def _names(source: Source, path: str, content: dict[Any, Any], layout: Layout) -
         if twice:
             layout.problems.append(problem("yaml-class-twice", path, label=twice[0]))
         return names
-    for listing in (p for p in source.files if PurePosixPath(p).name == "classes.txt"):
+    for listing in (p for p in source.files if PurePosixPath(p).name in _LISTINGS):
         lines = source.read(listing).decode("utf-8-sig", "replace").splitlines()
         return [composed(line.strip()) for line in lines if line.strip()]
     layout.problems.append(problem("yaml-no-names", path))

@@ -161,3 +161,18 @@ def test_too_many_values_are_no_classes(folder):
     every = np.arange(40 * 60, dtype=np.uint16).reshape(40, 60)
     found = read(folder(mask_files(one=every)), name="x", task="segmentation")
     assert "The masks have 2399 values" in said(found)
+
+
+def test_colours_have_the_names_of_cvats_label_map_and_objects_may_be_colours(folder):
+    colours, objects = (np.zeros((40, 60, 3), np.uint8) for _ in range(2))
+    colours[5:15, 5:15] = colours[20:30, 30:40] = (250, 50, 83)
+    objects[5:15, 5:15], objects[20:30, 30:40] = (128, 0, 0), (0, 128, 0)
+    files = {"labelmap.txt": b"# label:color_rgb:parts:actions\nnone:0,0,0::\ndent:250,50,83::\n"}
+    for i in range(6):
+        files[f"JPEGImages/{i}.jpg"] = picture(i)
+        files[f"SegmentationClass/{i}.png"] = encoded(colours)
+        files[f"SegmentationObject/{i}.png"] = encoded(objects)
+    found = read(folder(files), name="x", task="detection").dataset
+    assert found is not None
+    assert found.boxes is not None
+    assert (found.classes, len(found.boxes.corners)) == (("dent",), 12)

@@ -1,9 +1,10 @@
 """Pascal VOC: an XML file per picture."""
 
+import numpy as np
 import pytest
 
 from digpt.data.importers import read
-from tests.digpt.data.formats.conftest import Files, corners_in_pixels, picture, said
+from tests.digpt.data.formats.conftest import Files, corners_in_pixels, encoded, picture, said
 
 
 def xml(name: str, *objects: str, size: str = "60,40") -> bytes:
@@ -86,3 +87,21 @@ def test_a_picture_without_a_file_is_said(folder):
     found = read(folder(voc_files() | {"JPEGImages/new.png": picture(77)}), name="x",
                  task="detection")  # fmt: skip
     assert "JPEGImages/new.png: The picture has no XML file" in said(found, "warning")
+
+
+def test_segmentation_takes_the_masks_and_leaves_pictures_with_boxes_only(folder):
+    mask = np.zeros((40, 60), np.uint8)
+    mask[10:20, 5:25] = 7
+    files = {}
+    for i in range(8):
+        files[f"JPEGImages/{i}.png"] = picture(i)
+        files[f"Annotations/{i}.xml"] = xml(f"{i}.png", "car,5,10,25,20")
+        if i < 6:
+            files[f"SegmentationClass/{i}.png"] = encoded(mask)
+    source = folder(files)
+    found = read(source, name="x", task="segmentation")
+    assert found.dataset is not None
+    assert found.dataset.classes == ("car",)
+    assert len(found.dataset) == 6
+    assert "2 pictures have boxes but no mask" in said(found, "warning")
+    assert len(read(source, name="x", task="detection").dataset or ()) == 8

@@ -83,6 +83,24 @@ def test_labels_without_a_yaml_file_are_read_by_classes_txt(folder):
     assert found.dataset.classes == ("dent", "scratch")
 
 
+@pytest.mark.parametrize(
+    ("below", "listing"), [("", "classes.txt"), ("obj_train_data/", "obj.names")]
+)
+def test_labels_beside_pictures_are_read_as_labelimg_and_cvat_write_them(folder, below, listing):
+    files = {listing: b"scratch\ndent\n"}
+    for i in range(10):
+        files |= {f"{below}{i}.png": picture(i), f"{below}{i}.txt": b"1 .5 .5 .2 .2\n"}
+    found = read(folder(files), name="x", task="detection")
+    assert found.dataset is not None
+    assert found.dataset.classes == ("dent",)
+
+
+def test_captions_beside_pictures_are_no_labels(folder):
+    files = {f"{i}.png": picture(i) for i in range(6)}
+    files |= {f"{i}.txt": b"3 grey parts on a belt\n" for i in range(6)}
+    assert read(folder(files), name="x").format == "plain folder without classes (folder)"
+
+
 def test_a_picture_without_labels_shows_nothing(folder):
     found = read(folder(yolo_files() | {"images/train/e.png": picture(9)}), name="x",
                  task="detection")  # fmt: skip
