@@ -81,12 +81,17 @@ def weak_rows(
 
 
 def curve_advice(found: "CodeCurve", me: Viewer) -> str:
-    """How many codes to take, and why."""
-    return me.text(
+    """How many codes to take and why, and which numbers could not be tried."""
+    said = me.text(
         "tokens.curve.none" if found.suggested is None else "tokens.curve.take",
         name=f"codebook:{found.suggested}({found.base})",
         images=me.number(found.images, "count"),
     )
+    if not found.left_out:
+        return said
+    codes = me.text("list.separator").join(me.number(k, "count") for k in found.left_out)
+    rest = me.text("tokens.curve.left-out", codes=codes, tokens=me.number(found.fitted, "count"))
+    return f"{said}{me.text('overview.lead.space')}{rest}"
 
 
 def curve_rows(found: "CodeCurve", me: Viewer) -> list[list[str]]:

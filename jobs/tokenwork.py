@@ -40,6 +40,7 @@ class Tokenwork(Home):
         missing = [n for n in wanted if self._known(dataset, n) is None]
         if missing:
             self._accept(dataset, missing, accepted)
+            _check_weights(missing)
             facts = self._catalogue.facts(DatasetRef(name=dataset))
             for name, found in check(facts, missing, reporter or Quiet()):
                 self._store.set_value(self._key(dataset, name), _plain(found))
@@ -66,6 +67,7 @@ class Tokenwork(Home):
         if known is not None:
             return known
         self._accept(dataset, [base], accepted)
+        _check_weights([base])
         facts = self._catalogue.facts(DatasetRef(name=dataset))
         found = code_curve(facts, parse(base), codes, reporter or Quiet())
         self._store.set_value(self._key(dataset, base, _numbers(codes)), asdict(found))
@@ -78,7 +80,8 @@ class Tokenwork(Home):
         kept = self._store.get_value(self._key(dataset, base, _numbers(codes)))
         if kept is None:
             return None
-        return CodeCurve(**kept | {"points": tuple(CodePoint(**p) for p in kept["points"])})
+        points = tuple(CodePoint(**p) for p in kept["points"])
+        return CodeCurve(**kept | {"points": points, "left_out": tuple(kept["left_out"])})
 
     def _accept(self, dataset: str, names: Sequence[str], accepted: Sequence[str]) -> None:
         """Write down which terms were accepted; raises where some were not."""
@@ -106,6 +109,15 @@ class Tokenwork(Home):
         seconds = 1000 / found["images_per_second"]
         money = self._tariff.money("cpu", seconds, 1)
         return found | {"cost_per_1000": money, "currency": self.currency}
+
+
+def _check_weights(names: Sequence[str]) -> None:
+    """Raise UserError for weights that cannot be had, before the others are measured: a download
+    that cannot work would be tried again for minutes."""
+    from digpt.tokenizers import fitting  # noqa: PLC0415 - torch, open_clip, timm: seconds
+
+    for name in names:
+        fitting.check(name)
 
 
 def _numbers(codes: Sequence[int]) -> str:

@@ -204,7 +204,7 @@ def _tags(model: str) -> list[str]:
 def _check_tag(model: str, tag: str) -> None:
     if tag not in (tags := _tags(model)):
         listing = f"open_clip.list_pretrained_tags_by_model({model!r})"
-        raise unknown(f"pretrained tag of {model}", tag, tags, listing)
+        raise unknown("pretrained tag", tag, tags, listing)
 
 
 def _preprocessing(model: str, weights: str) -> dict[str, Any]:
@@ -248,9 +248,13 @@ def _from_tag(name: str, model: str, tag: str) -> Any:
 
 def _unreachable(name: str, model: str, tag: str) -> UserError:
     import open_clip  # noqa: PLC0415 - optional, seconds
+    from open_clip.constants import HF_SAFE_WEIGHTS_NAME  # noqa: PLC0415
 
     facts = open_clip.get_pretrained_cfg(model, tag)
-    file = f"{tag} of {facts.get('hf_hub') or facts.get('url') or model}".rstrip("/")
+    repository, _, file = facts.get("hf_hub", "").rpartition("/")
+    file = (
+        f"{file or HF_SAFE_WEIGHTS_NAME} of {repository}" if repository else facts.get("url", tag)
+    )
     return unreachable(name, file, f"clip:{model}@/path/to/weights.safetensors")
 
 

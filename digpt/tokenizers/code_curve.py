@@ -48,6 +48,8 @@ class CodeCurve:
     images: int  # that were measured on
     points: tuple[CodePoint, ...]
     suggested: int | None
+    left_out: tuple[int, ...] = ()  # numbers that the fitted tokens are too few for
+    fitted: int = 0  # tokens that codebooks were fitted to, at most
 
 
 def code_curve(
@@ -55,8 +57,8 @@ def code_curve(
 ) -> CodeCurve:
     """The curve over `codes`, for a tokenizer with continuous tokens.
 
-    Test images are left out; labels of training and validation images are read. Raises UserError
-    where the images give fewer than two tokens per code.
+    Test images are left out; labels of training and validation images are read. A number of codes
+    that the images give fewer than two tokens each for is left out; UserError where all are.
     """
     if base.is_discrete:
         raise UserError(
@@ -69,14 +71,20 @@ def code_curve(
     rows = np.random.default_rng(seed).permutation(dataset.indices("pool", "train", "val"))
     seen, unseen = _halves(dataset, rows)
     fitted, measured = (_tokens(base, dataset, half, reporter) for half in (seen, unseen))
-    _check(base, codes, fitted)
+    count = fitted.shape[0] * fitted.shape[1]
+    kept = _possible(base, codes, count)
     labels = dataset.labels[unseen]
     points = []
-    for done, k in enumerate(sorted(set(codes))):
+    for done, k in enumerate(kept):
         points.append(_point(base, k, fitted, measured, labels, seed, reporter))
-        reporter.progress(done + 1, len(set(codes)))
+        reporter.progress(done + 1, len(kept))
     return CodeCurve(
-        base=base.name, images=len(unseen), points=tuple(points), suggested=suggest(points)
+        base=base.name,
+        images=len(unseen),
+        points=tuple(points),
+        suggested=suggest(points),
+        left_out=tuple(sorted(set(codes) - set(kept))),
+        fitted=count,
     )
 
 
@@ -113,10 +121,11 @@ def _tokens(base: Tokenizer, dataset: ImageDataset, rows: np.ndarray, reporter: 
     return torch.cat(found)
 
 
-def _check(base: Tokenizer, codes: Sequence[int], fitted: Tensor) -> None:
-    count = fitted.shape[0] * fitted.shape[1]
+def _possible(base: Tokenizer, codes: Sequence[int], count: int) -> list[int]:
+    """The numbers of codes that `count` tokens are enough for, in order."""
     most = count // FEWEST_TOKENS
-    if not codes or min(codes) < 2 or max(codes) > most:
+    kept = sorted({k for k in codes if k <= most})
+    if not kept or kept[0] < 2:
         raise UserError(
             f"Numbers of codes must be from 2 to {most:,} here: half of the images give {count:,} "
             f"tokens of {base.name}.",
@@ -126,6 +135,7 @@ def _check(base: Tokenizer, codes: Sequence[int], fitted: Tensor) -> None:
             count=count,
             most=most,
         )
+    return kept
 
 
 def _point(

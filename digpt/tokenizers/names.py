@@ -251,8 +251,8 @@ def _choices(values: tuple[str, ...]) -> str:
     numbers = [int(v) for v in values if v.isdecimal()]
     words = [v for v in values if not v.isdecimal()]
     if numbers:
-        words = [f"a number from {min(numbers)} to {max(numbers)}", *words]
-    return " or ".join(words)
+        words = [f"{min(numbers)}–{max(numbers)}", *words]
+    return " / ".join(words)  # read in any language
 
 
 def is_file(weights: str) -> bool:

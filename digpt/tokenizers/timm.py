@@ -84,7 +84,15 @@ def _checked(name: str, argument: str) -> tuple[str, Path | None]:
     if not weights:
         return model, None
     if not is_file(weights):
-        raise unfit(name, weights, ValueError("not a path; in timm a tag belongs to the name"))
+        raise UserError(
+            f"{name!r}: after @ stands a file (.safetensors or .pt). A tag of timm's belongs to "
+            f"the name: timm:{model}.TAG",
+            code="no-weights",
+            field="tokenizer",
+            why="path",
+            name=name,
+            model=model,
+        )
     return model, existing(weights, name)
 
 

@@ -22,6 +22,7 @@ FEW = 12  # names that an error still lists in full
 # What reading a file of something else raises, or weights of another model.
 UNREADABLE = (
     RuntimeError,
+    AssertionError,  # open_clip's, for a width that its text tower does not have
     KeyError,
     ValueError,
     IndexError,
@@ -75,13 +76,8 @@ def _unpickled(path: Path) -> Any:
         # MAE's scripts, and so D-iGPT's, keep their command line in the checkpoint: plain values
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:  # its own words recommend to run what is in the file
-        code = re.search(r"GLOBAL (\S+)", str(error))
-        if code is None:
-            raise ValueError("torch did not write it") from error
-        raise ValueError(
-            f"beside tensors it holds {code[1]}, which could run code; save its state_dict() alone"
-        ) from error
+    except UnpicklingError as error:
+        raise ValueError(_reason(error)) from error
 
 
 def unknown(kind: str, name: str, known: Sequence[str], listing: str) -> UserError:
@@ -126,8 +122,9 @@ def unreachable(user: str, file: str, example: str) -> UserError:
     folder = constants.HF_HUB_CACHE
     return UserError(
         f"{user!r}: its weights ({file}) are not in {folder} and could not be "
-        "downloaded. Connect to the internet once, or copy that folder from another machine and "
-        f"let HF_HUB_CACHE name it, or give a file of your own: {example}.",
+        "downloaded. Connect to the internet once (HTTPS_PROXY names a proxy), or copy that folder "
+        f"from another machine and let HF_HUB_CACHE name it, or give a file of your own: "
+        f"{example}.",
         code="weights-unreachable",
         field="tokenizer",
         name=user,
@@ -137,9 +134,22 @@ def unreachable(user: str, file: str, example: str) -> UserError:
     )
 
 
+def _reason(cause: Exception) -> str:
+    """Why a file was not read, in one line."""
+    words = str(cause).strip()
+    if isinstance(cause, KeyError) and isinstance(cause.args[0], int):  # pickle's, of a first byte
+        return "torch did not write it"
+    if not isinstance(cause, UnpicklingError):
+        return words.splitlines()[0].rstrip(".!:") if words else type(cause).__name__
+    code = re.search(r"GLOBAL (\S+)", words)  # torch's own words recommend to run what is in it
+    if code is None:
+        return "torch did not write it"
+    return f"beside tensors it holds {code[1]}, which could run code; save its state_dict() alone"
+
+
 def unfit(user: str, path: str, cause: Exception) -> UserError:
     """The error for a file that does not hold this model's weights."""
-    reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+    reason = _reason(cause)
     return UserError(
         f"{user!r}: {path} does not hold weights of this model ({reason}). Name the "
         "model that the file was saved from.",

@@ -291,7 +291,9 @@ def code_curve(base: str, codes: Sequence[int]) -> CodeCurve:
                   coverage=1.0 - 0.1 * i, explained=0.3 + 0.1 * i, seconds=1.0)
         for i, k in enumerate(codes)
     )  # fmt: skip
-    return CodeCurve(base=base, images=500, points=points, suggested=codes[1])
+    return CodeCurve(
+        base=base, images=500, points=points, suggested=codes[1], left_out=(1024,), fitted=1600
+    )
 
 
 def deep_view() -> deep.DeepView:

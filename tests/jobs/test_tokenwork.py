@@ -57,6 +57,20 @@ class _Never(Quiet):
         raise AssertionError("what is known is not measured again")
 
 
+def test_weights_that_cannot_be_had_are_told_before_the_others_are_measured(
+    service: PilotService, monkeypatch: pytest.MonkeyPatch
+):
+    from huggingface_hub import constants  # noqa: PLC0415 - comes with timm
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    missing = "timm:vit_small_patch14_dinov2.lvd142m"
+    with pytest.raises(UserError, match="could not be downloaded"):
+        service.check_tokens("digits", ["pixels", missing])
+    assert service.known_tokens("digits", ["pixels"]) == []
+    with pytest.raises(UserError, match="could not be downloaded"):
+        service.code_curve("digits", missing, [4])
+
+
 def test_other_weights_under_the_same_path_are_checked_anew(parts: PilotService, tmp_path: Path):
     file = weights(tmp_path / "net.safetensors", seed=0)
     name = f"timm:test_vit@{file}"

@@ -83,9 +83,12 @@ def test_the_fewest_codes_that_tell_nearly_as_much_are_suggested():
     assert suggest([point(16, 0.01), point(64, 0.005)]) is None
 
 
-def test_too_many_codes_for_the_images_are_refused_with_what_can_be_had(curve, dataset):
+def test_too_many_codes_for_the_images_are_left_out_and_said(curve, dataset):
+    found = curve(dataset, codes=(4, 100_000))
+    assert [p.codes for p in found.points] == [4]
+    assert (found.left_out, found.fitted) == ((100_000,), 2_880)
     with pytest.raises(UserError, match=r"from 2 to 1,440 here"):
-        curve(dataset, codes=(4, 100_000))
+        curve(dataset, codes=(100_000,))
 
 
 def test_codes_of_codes_are_refused(curve, dataset):

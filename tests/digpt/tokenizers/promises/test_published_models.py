@@ -1,5 +1,7 @@
 """clip and timm: tiny models made here, so nothing is downloaded."""
 
+import os
+
 import pytest
 import torch
 
@@ -108,8 +110,14 @@ def test_a_codebook_can_stand_on_a_clip_model(shelf, fit, dataset, images, tmp_p
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
-        ("clip:ViT-B-32@laion2b_s34b_b79k", ("laion2b_s34b_b79k", "clip:ViT-B-32@/")),
-        ("timm:vit_tiny_patch16_224", ("vit_tiny_patch16_224", "timm:vit_tiny_patch16_224@/")),
+        (
+            "clip:ViT-B-32@laion2b_s34b_b79k",
+            ("open_clip_model.safetensors of laion/CLIP-ViT-B-32", "clip:ViT-B-32@/"),
+        ),
+        (
+            "timm:vit_tiny_patch16_224",
+            ("model.safetensors of timm/vit_tiny", "timm:vit_tiny_patch16_224@/"),
+        ),
     ],
 )
 def test_offline_says_what_is_missing_and_how_to_bring_it(
@@ -120,7 +128,8 @@ def test_offline_says_what_is_missing_and_how_to_bring_it(
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(UserError) as raised:
         fit(name, dataset)
-    assert all(part in raised.value.message for part in (*parts, name))
+    wanted = (*parts, name, str(tmp_path), "HF_HUB_CACHE", "HTTPS_PROXY")
+    assert all(part in raised.value.message for part in wanted)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +165,32 @@ def test_a_file_of_something_else_is_refused(network, file, shelf, fit, dataset)
     (shelf / "junk.pt").write_bytes(b"these are no weights")
     with pytest.raises(UserError, match="does not hold weights"):
         fit(f"{network}@{shelf / file}", dataset)
+
+
+class Foreign:
+    """Makes a folder where it is unpickled without care."""
+
+    def __reduce__(self):
+        return os.mkdir, ("ran",)
+
+
+def test_code_in_a_clip_file_is_not_run_and_nobody_is_told_to(
+    fit, dataset, tmp_path, shelf, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": {"a": Foreign()}}, tmp_path / "a.pt")
+    with pytest.raises(UserError, match="which could run code; save its state") as raised:
+        fit(f"clip:tiny-vit@{tmp_path / 'a.pt'}", dataset)
+    assert "weights_only" not in raised.value.message
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_clip_file_with_another_width_of_its_texts_is_refused(shelf, fit, dataset, tmp_path):
+    state = dict(torch.load(shelf / "tiny-vit.pt"))
+    state["positional_embedding"] = torch.zeros(16, 40)
+    torch.save(state, tmp_path / "wide.pt")
+    with pytest.raises(UserError, match="does not hold weights of this model"):
+        fit(f"clip:tiny-vit@{tmp_path / 'wide.pt'}", dataset)
 
 
 @pytest.mark.parametrize(
