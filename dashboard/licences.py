@@ -1,9 +1,15 @@
 """Licence facts of a tokenizer as tags and sentences, wherever one is chosen. No Gradio here."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from dashboard.html import NOTHING, Html, h, join, tag
+from dashboard.names import short_tokenizer
+from dashboard.numbers import day
 from dashboard.text import Viewer
+
+if TYPE_CHECKING:
+    from jobs.views import LicenceAccepted
 
 _TONES = {"yes": ("go", "✓"), "no": ("no", "✕"), "unknown": ("more", "?")}
 
@@ -21,6 +27,20 @@ class Facts(Protocol):
     def concerns(self) -> tuple[str, ...]: ...
     @property
     def source(self) -> str: ...
+
+
+def accepted_text(accepted: Sequence["LicenceAccepted"], me: Viewer) -> list[str]:
+    """Who said when that a licence which forbids commercial use is known, one line for each."""
+    return [
+        me.text(
+            "governance.accepted",
+            name=short_tokenizer(one.tokenizer, me),
+            licence=one.licence,
+            who=one.who,
+            day=day(one.at, me.language),
+        )
+        for one in accepted
+    ]
 
 
 def commercial_tag(facts: Facts, me: Viewer) -> Html:

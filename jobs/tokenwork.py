@@ -1,8 +1,10 @@
 """Token quality on the data of a home, kept once it is known: a part of the service."""
 
+import getpass
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +15,13 @@ from digpt.tokenizers.names import parse
 from jobs import governance
 from jobs.home import Home
 from jobs.spec import DatasetRef
+from jobs.views import LicenceAccepted
 from jobs.weights import weights_digest
 
 if TYPE_CHECKING:
     from digpt.tokenizers.code_curve import CodeCurve
+
+ACCEPTED = "accept licence"  # in the audit trail
 
 
 class Tokenwork(Home):
@@ -91,7 +96,21 @@ class Tokenwork(Home):
         """The recognisers whose terms a person accepted, for a dataset or a pilot."""
         for name in accepted:
             terms = {"tokenizer": name, "licence": governance.facts(name).licence}
-            self._store.audit("local", "accept licence", subject, terms)
+            self._store.audit(getpass.getuser(), ACCEPTED, subject, terms)
+
+    def licences_accepted(self, subject: str) -> tuple[LicenceAccepted, ...]:
+        """Licences that were accepted for a pilot or for checks of a dataset, newest first; each
+        recogniser's once."""
+        found: dict[str, LicenceAccepted] = {}
+        for row in self._store.audits(subject, action=ACCEPTED).rows:
+            terms = LicenceAccepted(
+                tokenizer=row.detail["tokenizer"],
+                licence=row.detail["licence"],
+                who=row.who,
+                at=datetime.fromtimestamp(row.at, UTC),
+            )
+            found.setdefault(terms.tokenizer, terms)
+        return tuple(found.values())
 
     def _known(self, dataset: str, name: str) -> dict[str, Any] | None:
         return self._store.get_value(self._key(dataset, name))

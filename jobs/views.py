@@ -81,6 +81,16 @@ class TokenizerView:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LicenceAccepted:
+    """Terms that forbid commercial use, and who said that this is known and right."""
+
+    tokenizer: str
+    licence: str
+    who: str  # account of the machine
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StageEstimateView:
     kind: str
     count: int

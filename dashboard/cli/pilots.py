@@ -19,9 +19,11 @@ from dashboard.cli.common import (
     command,
     emit,
     open_service,
+    plain,
     say,
     table,
 )
+from dashboard.licences import accepted_text
 from dashboard.names import arm_name_of, budget_name, stage_name
 from dashboard.ranges import in_brackets, ranged
 from dashboard.text import Viewer, has_text, stored_error
@@ -196,9 +198,10 @@ def list_pilots(
 @command
 def show(pilot: Id, lang: Lang = Language.EN, home: Home = None, as_json: Json = False) -> None:
     """Arms, stages, time and money of one pilot."""
-    view = open_service(home).pilot(pilot)
+    service = open_service(home)
+    view, accepted = service.pilot(pilot), service.licences_accepted(pilot)
     if as_json:
-        emit(view)
+        emit(plain(view) | {"licences_accepted": plain(accepted)})
         return
     card, me = view.card, Viewer(lang)
     facts = {"name": card.name, "pilot": card.id, "dataset": card.dataset}
@@ -219,6 +222,8 @@ def show(pilot: Id, lang: Lang = Language.EN, home: Home = None, as_json: Json =
         me.number(m, "money", card.currency) for m in (card.spent, view.money_stand_alone)
     )
     print(me.text("cli.pilot.spent", spent=spent, alone=alone))
+    for line in accepted_text(accepted, me):
+        print(line)
     if view.error:
         print(me.text("cli.pilot.stopped", why=stored_error(view.error, me)))
 

@@ -12,7 +12,7 @@ from dashboard.figures.accuracy import budget_order
 from digpt.errors import UserError
 from jobs.roi.headline import foremost
 from jobs.spec import PRETRAINING
-from jobs.views import ArmView, PilotCard, Provenance
+from jobs.views import ArmView, LicenceAccepted, PilotCard, Provenance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,6 +71,7 @@ class Facts:
     card: PilotCard
     arms: tuple[ArmView, ...]
     provenance: Provenance
+    accepted: tuple[LicenceAccepted, ...]  # licences that forbid commercial use
     scores: tuple[Score, ...]
     cheap_gains: tuple[Gain, ...]  # every arm against the cheap baseline, at one label budget
     fair_gain: Gain | None  # the best pretrained arm, like with like
@@ -129,6 +130,7 @@ def gather(
         card=view.card,
         arms=view.arms,
         provenance=service.provenance(pilot, given if problem is None else None),
+        accepted=service.licences_accepted(pilot),
         scores=scores,
         cheap_gains=_cheap_gains(service, pilot, view.arms, scores),
         fair_gain=_fair_gain(view.card),

@@ -152,11 +152,12 @@ class Catalog(Database):
             connection.execute(insert(Audit).values(**values, detail=dict(detail or {})))
 
     def audits(
-        self, subject: str | None = None, page: int = 1, size: int = 100
+        self, subject: str | None = None, page: int = 1, size: int = 100, *, action: str = ""
     ) -> Page[AuditRecord]:
-        """The audit trail, newest first."""
+        """The audit trail, newest first; of one subject or one kind of action."""
         limit, offset = page_bounds(page, size)
         where = [] if subject is None else [Audit.subject == subject]
+        where += [Audit.action == action] if action else []
         statement = select(*columns(Audit, AuditRecord)).where(*where).order_by(Audit.id.desc())
         with self._reading() as connection:
             total = connection.execute(select(func.count(Audit.id)).where(*where)).scalar_one()

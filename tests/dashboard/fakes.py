@@ -55,6 +55,7 @@ from jobs.views import (
     DatasetView,
     EstimateView,
     GainView,
+    LicenceAccepted,
     LogLine,
     PilotCard,
     PilotView,
@@ -459,6 +460,7 @@ class FakeService:
         self.tokens_known = False
         self.deep_known = False
         self.curve: CodeCurve | None = None
+        self.accepted: tuple[LicenceAccepted, ...] = ()
         self.sets = [dataset(), dataset("digits", images=1797, classes=tuple("0123456789"))]
 
     def known_tokens(self, dataset: str, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -611,6 +613,9 @@ class FakeService:
 
     def licence_facts(self, tokenizer: str) -> governance.Facts:
         return governance.facts(tokenizer)
+
+    def licences_accepted(self, subject: str) -> tuple[LicenceAccepted, ...]:
+        return self.accepted
 
     def forbidden(self, spec: PilotSpec) -> list[str]:
         return governance.forbidden(governance.recognisers(spec))

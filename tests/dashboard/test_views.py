@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import fakes
 import gradio as gr
 import pytest
-from fakes import EXAMPLE_CASE, RANGED_CASE, FakeService, card, gain, running, spread
+from fakes import EXAMPLE_CASE, NOW, RANGED_CASE, FakeService, card, gain, running, spread
 
 from dashboard.datacard import as_json, as_markdown
+from dashboard.numbers import day
 from dashboard.pages import compare, data, new, overview, roi, runs, tokens
 from dashboard.pages.background import Background
 from dashboard.pages.compare.arms import arms_card
@@ -52,7 +53,7 @@ from dashboard.pages.roi.view import with_case
 from dashboard.pages.runs.log import log_lines
 from dashboard.pages.runs.loss import loss_rows
 from dashboard.pages.runs.page import drawn_again
-from dashboard.pages.runs.stages import cell
+from dashboard.pages.runs.stages import cell, stage_table
 from dashboard.pages.runs.view import stage_lines
 from dashboard.pages.tokens.codes import curve as code_curve
 from dashboard.pages.tokens.deep import deep_card, offer
@@ -68,6 +69,7 @@ from digpt.errors import Cancelled, UserError
 from jobs.computing import Wish
 from jobs.roi.case import parse_case
 from jobs.spec import load_spec
+from jobs.views import LicenceAccepted
 
 EN, JA = Viewer("en"), Viewer("ja", dark=True)
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -607,6 +609,12 @@ class TestTokens:
         assert me.text("commercial.no") in told
         assert 'target="_blank"' in told
         assert token_licences(tokens.view(service, "surfaces", ["pixels"], ""), me) == ""
+        terms = {"tokenizer": shown.names[0], "licence": "<ASL>", "who": "ana", "at": NOW}
+        service.accepted = (LicenceAccepted(**terms),)
+        said = {"name": "clip:ViT-B-16", "licence": "&lt;ASL&gt;", "who": "ana"}
+        known = me.text("governance.accepted", **said, day=day(NOW, me.language))
+        assert known in token_licences(tokens.view(service, "surfaces", ["pixels"], ""), me)
+        assert known in stage_table(runs.view(service, "p1"), me)
 
     def test_an_image_without_a_label_says_so(self, service):
         service.check_tokens("surfaces", [])

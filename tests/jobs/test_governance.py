@@ -1,5 +1,6 @@
 """Licence facts come from the list, unknown is an answer, and forbidden use is asked about."""
 
+import getpass
 from fnmatch import fnmatch
 from importlib.resources import files
 
@@ -133,6 +134,9 @@ def test_what_was_accepted_is_in_the_audit_trail(
     assert ("accept licence", {"tokenizer": "hog", "licence": "no sale"}) in [
         (line.action, line.detail) for line in trail
     ]
+    (told,) = service.licences_accepted(pilot)
+    assert (told.tokenizer, told.licence, told.who) == ("hog", "no sale", getpass.getuser())
+    assert service.licences_accepted("another") == ()
 
 
 def test_tokens_of_weights_that_forbid_commercial_use_are_checked_after_a_click(

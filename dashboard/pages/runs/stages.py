@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboard.html import NOTHING, Html, arm_chip, bar, h, join, note, rich
+from dashboard.licences import accepted_text
 from dashboard.names import stage_name
 from dashboard.numbers import is_trifle
 from dashboard.pages.runs.view import View
@@ -91,10 +92,14 @@ def stage_table(shown: View, me: Viewer) -> Html:
         '<div class="d-card"><div class="d-card-head"><h2>{title}</h2></div>'
         '<div class="d-scroll"><div class="d-stages" role="table" aria-label="{title}" '
         'id="runs-stages">'
-        "{rows}{lines}</div></div>{errors}</div>",
+        "{rows}{lines}</div></div>{accepted}{errors}</div>",
         title=me.text("runs.table"),
         rows=rows,
         lines=join(lines),
+        accepted=join(
+            h('<p class="d-note" data-accepted="1">{t}</p>', t=line)
+            for line in accepted_text(shown.accepted, me)
+        ),
         errors=_errors(pilot, me),
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dashboard.pages.pilots import LIVE
-from jobs.views import Cluster, Curve, LogLine, PilotCard, PilotView, StageView
+from jobs.views import Cluster, Curve, LicenceAccepted, LogLine, PilotCard, PilotView, StageView
 
 if TYPE_CHECKING:
     from jobs.service import PilotService
@@ -22,6 +22,7 @@ class View:
     curves: tuple[Curve, ...] = ()
     logs: tuple[LogLine, ...] = ()
     cluster: Cluster | None = None
+    accepted: tuple[LicenceAccepted, ...] = ()
 
 
 def view(service: "PilotService", ident: str = "", level: str = "") -> View:
@@ -36,7 +37,8 @@ def view(service: "PilotService", ident: str = "", level: str = "") -> View:
     logs = [line for one in levels for line in service.logs(ident, level=one, limit=LOG_LINES)]
     if not level:
         logs += stage_lines(pilot.stages)
-    return View(pilot, others, tuple(service.curves(ident)), tuple(logs), cluster)
+    curves, accepted = tuple(service.curves(ident)), service.licences_accepted(ident)
+    return View(pilot, others, curves, tuple(logs), cluster, accepted)
 
 
 def stage_lines(stages: Sequence[StageView]) -> list[LogLine]:

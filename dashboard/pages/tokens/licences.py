@@ -1,7 +1,7 @@
 """Licences of the tokenizers that are named, and which of them must be accepted first."""
 
-from dashboard.html import NOTHING, Html, h, join
-from dashboard.licences import commercial_tag, licence_notes
+from dashboard.html import Html, h, join
+from dashboard.licences import accepted_text, commercial_tag, licence_notes
 from dashboard.names import short_tokenizer
 from dashboard.pages.tokens.view import View
 from dashboard.text import Viewer
@@ -15,8 +15,11 @@ def forbidden(shown: View) -> list[str]:
 def licences(shown: View, me: Viewer) -> Html:
     """One line for each recogniser; the rest of what is known on demand."""
     told = {name: facts for name, facts in shown.licences.items() if facts.source}
+    accepted = join(
+        h('<p class="d-note">{t}</p>', t=line) for line in accepted_text(shown.accepted, me)
+    )
     if not told:
-        return NOTHING
+        return accepted
     tags = join(
         h('<span class="d-row d-left">{n} {t}</span>', n=short_tokenizer(name, me),
           t=commercial_tag(facts, me))
@@ -28,7 +31,8 @@ def licences(shown: View, me: Viewer) -> Html:
     )
     return h(
         '<div class="d-stack" id="tokens-licences"><div class="d-row d-left">{tags}</div>'
-        "<details><summary>{more}</summary>{notes}</details></div>",
+        "<details><summary>{more}</summary>{notes}</details>{accepted}</div>",
+        accepted=accepted,
         tags=tags,
         more=me.text("tokens.licences"),
         notes=notes,

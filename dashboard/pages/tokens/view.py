@@ -11,6 +11,7 @@ from dashboard.text import Viewer
 from digpt.errors import UserError
 from digpt.tokenizers.names import parse
 from jobs.governance import Facts
+from jobs.views import LicenceAccepted
 
 if TYPE_CHECKING:
     from digpt.tokenizers.code_curve import CodeCurve
@@ -33,6 +34,7 @@ class View:
     deep: "DeepView | None"
     licences: Mapping[str, Facts]  # of the named tokenizers and of the base of the curve
     curve: "CodeCurve | None"  # over numbers of codes
+    accepted: tuple[LicenceAccepted, ...]  # for checks of the dataset
 
 
 def view(
@@ -44,7 +46,8 @@ def view(
     found, deep = service.known_tokens(chosen, wanted), _deep(service, chosen)
     curve = _curve(service, chosen, base)
     licences = _licences(service, [*wanted, *([base] if base else [])])
-    return View(datasets, chosen, wanted, found, deep, licences, curve)
+    accepted = service.licences_accepted(chosen)
+    return View(datasets, chosen, wanted, found, deep, licences, curve, accepted)
 
 
 def choices(service: "PilotService", dataset: str = "") -> tuple[tuple["DatasetView", ...], str]:

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dashboard.licences import accepted_text
 from dashboard.names import short_tokenizer
 from dashboard.reasons import reason_text
 from dashboard.report.facts import Facts, Score
 from dashboard.report.story import Cell, Section, Table
 from dashboard.report.words.phrases import listed, name
 from dashboard.text import Viewer
-from digpt.tokenizers.names import TokenizerName, parse
+from digpt.tokenizers.names import parse
+from jobs.governance import UNKNOWN
+from jobs.governance import facts as licence_facts
 from jobs.spec import PRETRAINING
 from jobs.views import DatasetView
 
@@ -213,15 +216,19 @@ def _copies(facts: Facts, me: Viewer) -> Iterator[Risk]:
 
 
 def _licence(facts: Facts, me: Viewer) -> Iterator[Risk]:
-    """Licences of the recognisers in the pilot, and of the images."""
+    """Licences of the recognisers in the pilot, who accepted them, and of the images."""
+    tokenizers = list(dict.fromkeys(a.tokenizer for a in facts.arms if a.tokenizer))
     by_kind: dict[str, list[str]] = {}
-    for tokenizer in dict.fromkeys(a.tokenizer for a in facts.arms if a.tokenizer):
-        kind = licence_kind(parse(tokenizer))
-        by_kind.setdefault(kind, []).append(short_tokenizer(tokenizer, me))
+    for tokenizer in tokenizers:
+        by_kind.setdefault(licence_kind(tokenizer), []).append(short_tokenizer(tokenizer, me))
     parts = [
         me.text(f"report.known.licence.{kind}", names=listed(names, me))
         for kind, names in by_kind.items()
+        if kind != "outside"
     ]
+    outside = [t for t in tokenizers if licence_kind(t) == "outside"]
+    parts += [_terms(tokenizer, me) for tokenizer in outside]
+    parts += accepted_text(facts.accepted, me)
     data = facts.provenance.dataset
     licence = data.licence if data else ""
     parts.append(
@@ -230,17 +237,32 @@ def _licence(facts: Facts, me: Viewer) -> Iterator[Risk]:
         else me.text("report.known.licence.data-unknown")
     )
     is_known = "unknown" not in by_kind and licence
-    known = me.text("overview.lead.space").join(parts)
-    yield Risk("licence", known, "licence.known" if is_known else "licence.unknown")
+    advice = "known" if is_known and not outside else "unknown"
+    if facts.accepted or any(licence_facts(t).commercial == "no" for t in tokenizers):
+        advice = "forbidden"
+    yield Risk("licence", me.text("overview.lead.space").join(parts), f"licence.{advice}")
 
 
-def licence_kind(tokenizer: TokenizerName) -> str:
-    """own: part of this product; trained: on the pilot's own images; unknown: outside weights."""
-    if tokenizer.base is not None and tokenizer.family == "codebook":
-        return licence_kind(tokenizer.base)
-    if tokenizer.facts.needs_weights:
-        return "unknown"
-    return "trained" if tokenizer.facts.needs_captions else "own"
+def _terms(tokenizer: str, me: Viewer) -> str:
+    terms = licence_facts(tokenizer)
+    return me.text(
+        "report.known.licence.outside",
+        name=short_tokenizer(tokenizer, me),
+        licence=terms.licence,
+        use=me.text(f"commercial.{terms.commercial}"),
+    )
+
+
+def licence_kind(tokenizer: str) -> str:
+    """own: part of this product; trained: on the pilot's own images alone; outside: weights from
+    elsewhere, as those that a codebook or a tuned CLIP starts from; unknown: outside weights whose
+    terms are not listed."""
+    name = parse(tokenizer)
+    if name.base is not None and (name.needs_base or name.tunes):
+        return licence_kind(name.base.canonical)
+    if name.facts.needs_weights:
+        return "unknown" if name.weights_file or licence_facts(tokenizer) == UNKNOWN else "outside"
+    return "trained" if name.facts.needs_captions else "own"
 
 
 def _data_size(facts: Facts, me: Viewer) -> Iterator[Risk]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -10,14 +11,18 @@ import numpy as np
 import pytest
 from fakes import FakeService, card, case, dataset, evidence, gain, running
 
+from dashboard.licences import accepted_text
 from dashboard.report.facts import Facts, Gain, gather
 from dashboard.report.story import Story, sentences
 from dashboard.report.words import tell
+from dashboard.report.words.risks import risks
+from dashboard.text import Viewer
 from digpt.errors import UserError
+from jobs import governance
 from jobs.roi.case import Case
 from jobs.roi.changes import Change
 from jobs.roi.evaluate import CaseResult, evaluate_case
-from jobs.views import RateUsed
+from jobs.views import LicenceAccepted, RateUsed
 
 LANGUAGES = ("en", "ja")
 LEFTOVER = re.compile(r"[{}]|\bNone\b|\bnan\b|\binf\b|report\.\w|roi\.\w")
@@ -264,10 +269,36 @@ def risk_of(facts: Facts, first: str) -> list[str]:
     return next((([c.text for c in row]) for row in table.rows if row[0].text == first), [])
 
 
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_terms_of_outside_weights_and_who_accepted_them_are_told(
+    facts_of: Any, language: str
+) -> None:
+    facts, me = facts_of(), Viewer(language)
+    dfn = "clip:ViT-B-16@dfn2b"
+    at = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    terms = LicenceAccepted(tokenizer=dfn, licence="ASL", who="ana", at=at)
+    arms = tuple(replace(a, tokenizer=f"codebook:64({dfn})") for a in facts.arms)
+    told = row_of(replace(facts, arms=arms, accepted=(terms,)), me)
+    assert governance.facts(dfn).licence in told[1]
+    assert me.text("commercial.no") in told[1]
+    assert accepted_text((terms,), me)[0] in told[1]
+    assert told[2] == me.text("report.advice.licence.forbidden")
+    tuned = tuple(replace(a, tokenizer="domain-clip(clip:ViT-B-32@openai)") for a in facts.arms)
+    assert "MIT" in row_of(replace(facts, arms=tuned), me)[1]
+
+
+def row_of(facts: Facts, me: Viewer) -> list[str]:
+    """Cells of the row on licences."""
+    table = risks(facts, me).table
+    assert table is not None
+    return next([c.text for c in row] for row in table.rows
+                if row[0].text == me.text("report.risk.licence"))  # fmt: skip
+
+
 def test_a_licence_that_is_not_known_is_said_to_be_unknown(facts_of: Any) -> None:
     facts = facts_of()
     assert "Nothing to do." in risk_of(facts, "Licences")
-    outside = replace(facts.arms[0], tokenizer="clip:ViT-B-32@laion2b_s34b_b79k")
+    outside = replace(facts.arms[0], tokenizer="clip:ViT-B-32@/models/ours.safetensors")
     told = risk_of(replace(facts, arms=(outside, *facts.arms[1:])), "Licences")
     assert "licence is not recorded" in told[1]
     assert "checked before roll-out" in told[2]
