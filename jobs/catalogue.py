@@ -152,6 +152,7 @@ class Catalogue:
             task=task,
             skip_bad=skip_bad,
             roots=roots,
+            earlier=self._splits(name),
             reporter=reporter or Quiet(),
         )
         version = None
@@ -168,6 +169,14 @@ class Catalogue:
             task=found.task,
             formats=found.formats,
         )
+
+    def _splits(self, name: str) -> dict[str, str]:
+        """The split of each image of the newest version by its path; none of a new name."""
+        known = self._store.datasets(name)
+        if not known:
+            return {}
+        before = open_dataset(Path(max(known, key=lambda r: r.version).folder))
+        return dict(zip(before.ids.tolist(), before.split.tolist(), strict=True))
 
     def remove(self, name: str) -> None:
         """Hide an added dataset; results made with it stay, and so do its files."""

@@ -132,29 +132,41 @@ def _torn_groups(checked: list[Checked]) -> list[Problem]:
     return [problem("groups-torn", "", count=len(torn), group=torn[0])]
 
 
-def complete_splits(checked: list[Checked], problems: list[Problem], notes: list[Remark]) -> None:
-    """Cut the splits that the source does not have, by group and class, with seed 0."""
+def complete_splits(
+    checked: list[Checked],
+    problems: list[Problem],
+    notes: list[Remark],
+    earlier: Mapping[str, str],
+) -> None:
+    """Cut the splits that the source does not have, by group and class, with seed 0.
+
+    `earlier`: the splits of the version before by path. Who is in it stays where it was, else what
+    one version trained on would test the next.
+    """
     given = {one.item.split for one in checked}
     for one in checked:
         one.split = one.item.split or ""
     if given == {"pool"}:
         return
-    said = []
+    said, kept = [], 0
     if given <= {None, "pool"}:
-        _cut([one for one in checked if one.split == ""], ALL_SHARES)
+        kept += _cut([one for one in checked if one.split == ""], ALL_SHARES, earlier)
         said.append(problem("splits-cut", ""))
     else:
         for one in checked:
             one.split = one.split or "train"
         if "test" not in given:
             source = "val" if "val" in given and "train" in given else "train"
-            _cut([o for o in checked if o.split == source], _two(source, "test"))
+            some = [o for o in checked if o.split == source]
+            kept += _cut(some, _two(source, "test"), earlier)
             said.append(problem("test-cut", "", split=source))
         if "val" not in given:
-            _cut([o for o in checked if o.split == "train"], _two("train", "val"))
+            some = [o for o in checked if o.split == "train"]
+            kept += _cut(some, _two("train", "val"), earlier)
             said.append(problem("val-cut", ""))
         if "train" not in given:
-            said = []
+            said, kept = [], 0
+    said += [problem("splits-kept", "", count=kept)] if kept else []
     problems += said
     notes += [of_problem(one) for one in said]
 
@@ -163,13 +175,26 @@ def _two(stays: str, cut: str) -> dict[str, float]:
     return {stays: 1 - VAL_SHARE, cut: VAL_SHARE}
 
 
-def _cut(some: list[Checked], shares: Mapping[str, float]) -> None:
-    """Split these items anew; neither a group nor equal pictures end up in two splits."""
-    strata = _strata(some)
+def _cut(some: list[Checked], shares: Mapping[str, float], earlier: Mapping[str, str]) -> int:
+    """Split these items, and count those that keep their earlier split.
+
+    Neither a group nor equal pictures end up in two splits.
+    """
+    blocks, strata = _linked(some), _strata(some)
+    kept: dict[str, str] = {}
+    for block, one in zip(blocks, some, strict=True):
+        split = earlier.get(one.item.path)
+        if split in shares and kept.get(block) != "train":
+            kept[block] = split
     number = {name: k for k, name in enumerate(sorted(set(strata)))}
-    labels = [number[name] for name in strata]
-    for one, split in zip(some, assign(labels, _linked(some), shares, seed=0), strict=True):
-        one.split = str(split)
+    new = [i for i, block in enumerate(blocks) if block not in kept]
+    labels = [number[strata[i]] for i in new]
+    found = assign(labels, [blocks[i] for i in new], shares, seed=0) if new else []
+    for i, split in zip(new, found, strict=True):
+        some[i].split = str(split)
+    for block, one in zip(blocks, some, strict=True):
+        one.split = kept.get(block, one.split)
+    return len(some) - len(new)
 
 
 def _strata(some: list[Checked]) -> list[str]:

@@ -61,6 +61,7 @@ def read(
     skip_bad: bool = False,
     exclude_cross_split_duplicates: bool = True,
     roots: Sequence[Path] = (),
+    earlier: Mapping[str, str] | None = None,
     reporter: Reporter | None = None,
 ) -> Imported:
     """Look at every picture of a source; originals are only read.
@@ -68,7 +69,8 @@ def read(
     `task` chooses what becomes of marked objects: classification gives each picture their class or
     cuts them out, detection keeps boxes, segmentation masks. Errors mean no dataset, unless
     `skip_bad` leaves the items concerned out. A picture that stands in several splits stays in one
-    only: else test figures would count what training saw. `roots`: where links may lead.
+    only: else test figures would count what training saw. `roots`: where links may lead. `earlier`:
+    the split of each path in the version before, kept where the source gives none.
     """
     pick(TASKS, task, "task")
     reporter = reporter or Quiet()
@@ -79,7 +81,7 @@ def read(
             raise
         found = [problem(error.code, error.field or str(source), **error.facts)]
         return Imported(dataset=None, formats=(remark("as-nothing"),), task=task, problems=found)
-    return _Import(layout.source or opened, layout, task, str(source)).run(
+    return _Import(layout.source or opened, layout, task, str(source), earlier or {}).run(
         name, skip_bad, exclude_cross_split_duplicates, reporter
     )
 
@@ -99,7 +101,10 @@ def _is_whole(source: Path) -> bool:
 class _Import:
     """One import on its way from a layout to a dataset."""
 
-    def __init__(self, opened: Source, layout: Layout, task: str, source: str) -> None:
+    def __init__(
+        self, opened: Source, layout: Layout, task: str, source: str, earlier: Mapping[str, str]
+    ) -> None:
+        self._earlier = earlier
         self._opened, self._layout, self._task, self._source = opened, layout, task, source
         self._formats = list(layout.formats)
         self._values: dict[int, str] = {}  # class by value of the mask files
@@ -138,7 +143,7 @@ class _Import:
             problems.append(fatal)
             return self._refused()
         propose_groups(checked, problems, notes)
-        complete_splits(checked, problems, notes)
+        complete_splits(checked, problems, notes, self._earlier)
         problems += odd_labels(checked) + only_in_tests(checked)
         notes += self._targets_in_words(checked)
         dataset = self._build(checked, name, notes)

@@ -426,6 +426,10 @@ _WHOLE = {
         "where there are groups, seed 0.",
         "Give the splits yourself to say otherwise.",
     ),
+    "splits-kept": _note(
+        "{count} pictures stay in the split that they had in the version before.",
+        "Import under another name to cut all splits anew.",
+    ),
     "test-cut": _note(
         "The source has no test split: 20% of {split} were cut by class and by group where there "
         "are groups, seed 0.",
