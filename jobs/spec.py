@@ -28,6 +28,10 @@ PRETRAINING = (
     "masked",
 )  # methods with a pretraining stage
 NEED_TOKENIZER = (*PRETRAINING, "frozen", "direct")
+# What a method is tried with: frozen features are probed, the recogniser itself is fine-tuned, a
+# student gets all
+PROTOCOLS = ("probe", "knn", "finetune")
+PROTOCOLS_OF: Mapping[str, tuple[str, ...]] = {"frozen": ("probe", "knn"), "direct": ("finetune",)}
 HAVE_STUDENT = (*PRETRAINING, "scratch")  # methods that an init can be given to
 RANDOM = "random"  # an arm's init where the spec's is not wanted
 MAX_ARMS = 40
@@ -62,7 +66,15 @@ class Arm(_Part):
             said = f"{self.method} needs a tokenizer, e.g. filters"
             raise Misfit("needs-tokenizer", said, method=self.method)
         if self.tokenizer:
-            object.__setattr__(self, "tokenizer", parse(self.tokenizer).canonical)
+            name = parse(self.tokenizer)
+            if self.method == "direct" and not (name.facts.has_network or name.family == "random"):
+                raise Misfit(
+                    "not-tunable",
+                    f"{name.canonical} has no weights to fine-tune; take method frozen, or a "
+                    "recogniser such as domain-clip or clip:NAME",
+                    tokenizer=name.canonical,
+                )
+            object.__setattr__(self, "tokenizer", name.canonical)
         return self
 
     @model_validator(mode="after")
@@ -146,8 +158,26 @@ class PilotSpec(_Part):
                 arm=names[twice],
             )
         pick(PRESETS, self.preset, "preset")
-        _ = self.resolved
+        for number, arm in enumerate(self.arms):
+            self._check_protocols(number, arm)
         return self
+
+    def _check_protocols(self, number: int, arm: Arm) -> None:
+        """Refuse an arm that would be made and never tried."""
+        given = self.resolved.transfer.protocols
+        allowed = PROTOCOLS_OF.get(arm.method, PROTOCOLS)
+        if not set(allowed) & set(given):
+            listed = " or ".join(allowed)
+            raise UserError(
+                f"arm {arm.name!r} could not be tried: {arm.method} takes {listed}, and"
+                f" transfer.protocols has {', '.join(given)} only. Add one, or leave the arm out.",
+                code="bad-spec",
+                field=f"arms.{number}",
+                why="no-protocol",
+                arm=arm.name,
+                known=allowed,
+                given=given,
+            )
 
     @cached_property
     def resolved(self) -> Preset:

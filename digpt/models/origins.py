@@ -82,6 +82,17 @@ def _at_size(vit: ViT, image_size: int) -> ViT:
 
 def _from_official(init: Init, student: Student) -> ViT:
     state = _read(init)
+    if "norm.weight" in state and "ar_token" not in state:
+        raise UserError(
+            f"Init {init.text!r}: this is a ViT of timm or MAE, not of D-iGPT (it has a"
+            f" norm.weight). Write timm:NAME@{init.weights}, so that pixels are read as it was"
+            " trained.",
+            code="bad-init",
+            field="init",
+            why="official-other",
+            name=init.text,
+            file=init.weights,
+        )
     try:
         return official.encoder(state, heads=student.heads)
     except UserError as error:
@@ -242,8 +253,8 @@ def _check_state(
         if n in state and state[n].shape != expected[n].shape
     ]
     problems = [
-        *([f"{official.listed(missing)} missing"] if missing else []),
-        *([f"shapes differ: {official.listed(differing)}"] if differing else []),
+        *([f"{official.listed(missing, 4)} missing"] if missing else []),
+        *([f"shapes differ: {official.listed(differing, 3)}"] if differing else []),
     ]
     if problems:
         raise UserError(

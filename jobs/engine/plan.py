@@ -17,7 +17,7 @@ from digpt.recipe import PLAIN_VIEWS, Preset, Recipe, Student, without_off
 from digpt.tokenizers.names import TokenizerName, parse
 from jobs import equal
 from jobs.engine.teacher_work import fit_flops, token_flops
-from jobs.spec import PRETRAINING, Arm, PilotSpec
+from jobs.spec import PRETRAINING, PROTOCOLS, PROTOCOLS_OF, Arm, PilotSpec
 
 # Raise a number when the code behind that kind changes its results.
 VERSIONS: Mapping[str, int] = {
@@ -171,10 +171,8 @@ def arm_seeds(arm: Arm, preset: Preset) -> range:
 
 
 def arm_protocols(arm: Arm, preset: Preset) -> tuple[str, ...]:
-    """Frozen features are probed, the recogniser itself is fine-tuned, a student gets both."""
-    allowed = {"frozen": ("probe", "knn"), "direct": ("finetune",)}.get(
-        arm.method, ("probe", "knn", "finetune")
-    )
+    """Those of the preset that this arm can be tried with, at least one."""
+    allowed = PROTOCOLS_OF.get(arm.method, PROTOCOLS)
     return tuple(p for p in preset.transfer.protocols if p in allowed)
 
 

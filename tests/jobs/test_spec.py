@@ -120,6 +120,14 @@ def test_unknown_tokenizer_suggests_the_nearest():
         (("preset: smoke", "pretrain: {student: {clusters: [1, 1]}}"), "at least two, e.g. [1, 2]"),
         (("preset: smoke", "pretrain: {student: {dim: 66, heads: 2}}"), "66 cannot hold"),
         (("preset: smoke", "pretrain: {mask_share: 0.99}"), "leaves 0 of 16 patches visible"),
+        (("method: scratch", "method: direct, tokenizer: hog"), "no weights to fine-tune"),
+        (
+            (
+                "{method: scratch}",
+                "{method: direct, tokenizer: random}\ntransfer: {protocols: [knn]}",
+            ),
+            "direct takes finetune, and transfer.protocols has knn only",
+        ),
         (("preset: smoke", "pretrain: {student: bas}"), "Did you mean 'base'?"),
         (("preset: smoke", "pretrain: {student: 3}"), "one of tiny, small, base"),
         (("preset: smoke", "pretrain: {student: {taps: [1]}}"), "end at 4, the last"),

@@ -193,8 +193,9 @@ def test_a_wrong_file_says_which_keys_are_missing_and_which_shapes_differ(
 def test_a_file_of_something_else_is_refused(text: str, says: str, tmp_path) -> None:
     path = tmp_path / "junk.pt"
     path.write_bytes(b"these are no weights")
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=says) as told:
         start_from(parse_init(text.format(path)), STUDENT)
+    assert "(1" not in told.value.message  # no number that a reader of pickles stumbled over
 
 
 class Foreign:
@@ -208,6 +209,7 @@ class Foreign:
         ({"model": [1]}, "holds a list, no named weights"),
         ({1: 2}, "not an official D-iGPT checkpoint: patch_embed.proj.weight, pos_embed"),
         ({"model": {}, "by": Foreign()}, r"holds .*Foreign, which could run code; save its state"),
+        ({"norm.weight": torch.ones(8)}, r"of timm or MAE.* Write timm:NAME@"),
         (
             {
                 "patch_embed.proj.weight": torch.zeros(8, 3, 2, 4, 4),  # of a video model
