@@ -107,6 +107,9 @@ def add(
             _show(result.problems, me)
         words = _outcome(result, me, dry_run=dry_run)
         print(words) if result.dataset else say(words)
+        if is_refused and not skip_bad:
+            count = sum(p.facts["count"] if p.code == "more" else 1 for p in errors)
+            say(me.text("cli.import.errors", count=count))
     if is_refused:
         raise typer.Exit(BAD_INPUT)
 

@@ -137,6 +137,16 @@ _FOLDERS = {
         "The folder stands beside split folders but is none.",
         "Name it train, val, test or pool, or move it away.",
     ),
+    "inner-folders": _warning(
+        "The folders {outer} are taken for classes; folders of one name lie in several of them: "
+        "{inner}.",
+        "If the inner folders are the classes, move them to the top, or give a table of paths and "
+        "classes.",
+    ),
+    "files-unread": _warning(
+        "{count} files are of kinds that are not read ({kinds}): they stay out.",
+        "Export pictures as PNG or JPEG, annotations as COCO, Pascal VOC or YOLO.",
+    ),
     "split-twice": _warning(
         "{count} folders mean the split {split!r}; they are read as one.",
         "Keep one of them if that is not meant.",

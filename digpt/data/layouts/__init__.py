@@ -5,13 +5,13 @@ from pathlib import PurePosixPath
 from digpt.data.layouts.coco import coco, coco_paths
 from digpt.data.layouts.folders import class_folders
 from digpt.data.layouts.huggingface import arrow_paths, huggingface
-from digpt.data.layouts.items import Item, Layout, is_table
+from digpt.data.layouts.items import UNREAD, Item, Layout, is_table
 from digpt.data.layouts.manifest import add_details, is_manifest, manifest, table_paths
 from digpt.data.layouts.masks import mask_pairs
 from digpt.data.layouts.tables import read_table
 from digpt.data.layouts.voc import voc, voc_paths
 from digpt.data.layouts.yolo import yolo, yolo_path
-from digpt.data.problems import problem
+from digpt.data.problems import Problem, problem
 from digpt.data.remarks import remark
 from digpt.data.sources import Source
 
@@ -23,6 +23,7 @@ def find_layout(source: Source, chosen: str = "") -> Layout:
     over class folders. A plain folder of pictures without any of them is a pool.
     """
     layout = _of_chosen(source, chosen) if chosen else _of_all(source)
+    layout.problems += [] if chosen else _unread(source, layout)
     layout.problems[:0] = source.problems
     return layout
 
@@ -43,6 +44,18 @@ def _of_all(source: Source) -> Layout:
     for table in tables:
         add_details(layout, table, source)
     return layout
+
+
+def _unread(source: Source, layout: Layout) -> list[Problem]:
+    """Pictures of kinds that we cannot read, and JSON files beside pictures that nothing tells."""
+    found = [p for p in source.files if PurePosixPath(p).suffix.lower() in UNREAD]
+    if all(item.shapes is None for item in layout.items):
+        stems = {str(PurePosixPath(item.path).with_suffix("")) for item in layout.items}
+        found += [p for p in source.files if p.endswith(".json") and p[:-5] in stems]
+    if not found:
+        return []
+    kinds = ", ".join(sorted({PurePosixPath(p).suffix.lower() for p in found}))
+    return [problem("files-unread", found[0], count=len(found), kinds=kinds)]
 
 
 def _of_chosen(source: Source, chosen: str) -> Layout:

@@ -1,7 +1,7 @@
 """Pictures by the folders they lie in: one folder per class, or no classes at all."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from digpt.data.layouts.items import (
@@ -36,7 +36,23 @@ def class_folders(source: Source) -> Layout:
         layout.problems += _beside_splits(tops)
     for path, parts in inside.items():
         _place(layout, path, parts, has_splits)
+    layout.problems += _inner_folders(inside.values(), has_splits)
     return layout
+
+
+def _inner_folders(places: Iterable[tuple[str, ...]], has_splits: bool) -> list[Problem]:
+    """Whether folders of one name lie in several class folders: they may be the real classes."""
+    above: dict[str, set[str]] = defaultdict(set)
+    for parts in places:
+        folders = parts[1:-1] if has_splits else parts[:-1]
+        if len(folders) > 1:
+            above[composed(folders[1])].add(composed(folders[0]))
+    inner = sorted(name for name, classes in above.items() if len(classes) > 1)
+    if not inner:
+        return []
+    outer = sorted(set().union(*(above[name] for name in inner)))
+    facts = {"inner": tuple(inner), "outer": tuple(outer)}
+    return [problem("inner-folders", "", **facts)]
 
 
 def _plain(source: Source, images: list[str]) -> Layout:

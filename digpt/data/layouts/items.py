@@ -16,6 +16,12 @@ SUFFIXES = frozenset(
         *(".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".heic", ".heif"),
     )
 )
+UNREAD = frozenset(  # pictures too, but raw, in layers, medical or moving
+    (
+        *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".raw", ".psd", ".pdf"),
+        *(".svg", ".jxl", ".exr", ".dcm", ".npy", ".npz", ".mp4", ".avi", ".mov", ".mkv", ".wmv"),
+    )
+)
 SPLIT_NAMES = {
     "pool": "pool", "unlabelled": "pool", "unlabeled": "pool",
     "train": "train", "training": "train",

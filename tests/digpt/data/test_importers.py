@@ -56,6 +56,21 @@ def test_pictures_of_a_pool_folder_have_no_class(folder, class_files, png):
     assert found.counts["pool"] == {"": 1}
 
 
+def test_folders_of_one_name_in_several_classes_are_said(folder, png):
+    names = ("A/good", "A/dent", "B/good", "B/dent")
+    files = {f"{name}/{i}.png": png(10 * i + k) for i in range(6) for k, name in enumerate(names)}
+    found = read(folder(files), name="x")
+    assert "A and B are taken for classes" in said(found, "warning")
+    assert "in several of them: dent and good" in said(found, "warning")
+
+
+def test_pictures_and_annotations_of_unknown_kinds_are_said(folder, class_files):
+    files = class_files(6)
+    some = next(iter(files))
+    found = read(folder(files | {"good/x.CR2": b"II*", some[:-4] + ".json": b"{}"}), name="x")
+    assert "2 files are of kinds that are not read (.cr2, .json)" in said(found, "warning")
+
+
 def test_a_missing_folder_is_an_error_that_says_where_it_was_sought(tmp_path: Path):
     found = read(tmp_path / "nowhere", name="x")
     assert found.dataset is None
