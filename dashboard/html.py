@@ -5,11 +5,13 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from dashboard.names import arm_name_of
 from dashboard.text import Viewer
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Html(str):
@@ -222,7 +224,7 @@ def card_head(
 class Data:
     """The rows behind a figure: shown as a table and given as a file."""
 
-    frame: pd.DataFrame  # columns named for people
+    frame: "pd.DataFrame"  # columns named for people
     file: str
 
     def csv_link(self) -> str:
@@ -237,8 +239,8 @@ class Data:
         return h('<div class="d-data" id="{id}-table" hidden>{body}</div>', id=elem_id, body=body)
 
 
-def _numeric(frame: pd.DataFrame) -> set[int]:
-    return {i for i, kind in enumerate(frame.dtypes) if pd.api.types.is_numeric_dtype(kind)}
+def _numeric(frame: "pd.DataFrame") -> set[int]:
+    return {i for i, kind in enumerate(frame.dtypes) if kind.kind in "biufc"}
 
 
 def _cell(value: object) -> str:
