@@ -19,7 +19,7 @@ ENDED = ("done", "partial", "failed", "cancelled")
 AT = {"label_budget": "10", "metric": "balanced_accuracy"}
 SPEC = """\
 name: small
-dataset: {name: digits}
+dataset: {name: digits, images: 500}
 preset: smoke
 arms:
   - {method: frozen, tokenizer: filters}
