@@ -58,16 +58,29 @@ def serve() -> Iterator[Callable[[Starlette], str]]:
         thread.join(10)
 
 
+@pytest.fixture(scope="module")
+def profile(browser):
+    """One profile for all tests of a module: scripts are fetched and compiled once."""
+    return browser.new_context()
+
+
 @pytest.fixture
-def visit(browser, url) -> Iterator:
+def context(profile) -> Iterator:
+    """The module's profile; its pages are closed at the end, and what they stored is gone."""
+    profile.set_default_timeout(30_000)
+    yield profile
+    for page in profile.pages:
+        page.evaluate("localStorage.clear()")
+        page.close()
+    profile.clear_cookies()
+
+
+@pytest.fixture
+def visit(context, url) -> Iterator:
     """Open a page; fails at the end if anything was said in the console or asked elsewhere."""
     complaints: list[str] = []
-    contexts = []
 
     def open_page(path: str, language: str = "en", theme: str = "light", width: int = 1440):
-        context = browser.new_context(viewport={"width": width, "height": 900})
-        context.set_default_timeout(30_000)
-        contexts.append(context)
         context.add_cookies(
             [
                 {"name": "digpt_lang", "value": language, "url": url},
@@ -75,13 +88,12 @@ def visit(browser, url) -> Iterator:
             ]
         )
         page = context.new_page()
+        page.set_viewport_size({"width": width, "height": 900})
         watch(page, url, complaints)
         page.goto(url + path)
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
     assert complaints == []
 
 

@@ -34,16 +34,13 @@ def url(serve, home: Path) -> str:
 
 
 @pytest.fixture
-def page(browser, url, home):
+def page(context, url, home):
     """A page that may complain: a lost connection is written to the console."""
     shutil.rmtree(home / "uploads", ignore_errors=True)
-    context = browser.new_context()
-    context.set_default_timeout(30_000)
     page = context.new_page()
     page.goto(f"{url}/new?add=1")
     page.wait_for_selector("#new-zip-box")
-    yield page
-    context.close()
+    return page
 
 
 def packed(path: Path, side: int, count: int = 24) -> Path:
