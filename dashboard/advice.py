@@ -24,7 +24,7 @@ def advice_text(found: Sequence[Mapping[str, Any]], me: Viewer) -> str:
     index = chosen["index"]
     if said["reason"] == "no-labels":
         return me.text("tokens.advice.no-labels")
-    return me.text(
+    words = me.text(
         f"tokens.advice.{said['reason']}",
         name=chosen["tokenizer"],
         best=best["tokenizer"],
@@ -33,6 +33,7 @@ def advice_text(found: Sequence[Mapping[str, Any]], me: Viewer) -> str:
         high=f"{index['high']:.0f}",
         cost=me.number(chosen["cost_per_1000"], "money", chosen["currency"]),
     )
+    return f"{words}{me.text('overview.lead.space')}{me.text('tokens.advice.caution')}"
 
 
 def _ends(index: Mapping[str, float | None]) -> tuple[float, float, float] | None:

@@ -18,7 +18,7 @@ def short_tokenizer(tokenizer: str, me: Viewer) -> str:
     codebook = re.fullmatch(r"codebook:(\d+)\((.+)\)", tokenizer)
     if codebook:
         return me.text("tokenizer.codes", codes=codebook[1], base=short_tokenizer(codebook[2], me))
-    return tokenizer.partition("@")[0]
+    return re.sub(r"@[^()?]+", "", tokenizer)
 
 
 def arm_name_of(arm: str, me: Viewer) -> str:

@@ -106,7 +106,7 @@ def check(
             {
                 "dataset": dataset,
                 "tokenizers": [{k: v for k, v in q.items() if k != "pictures"} for q in found],
-                "recommendation": advice(found),
+                "recommendation": advice(found) | {"caution": me.text("tokens.trust")},
             }
         )
         return
@@ -118,11 +118,12 @@ def _show_quality(found: "Sequence[Mapping[str, Any]]", me: Viewer) -> None:
         [
             q["tokenizer"],
             *(in_brackets(*measured(q[m], kind, me)) for m, kind in MEASURES.items()),
-            me.number(q["cost_per_1000"], "price", q["currency"]),
+            me.number(round(q["images_per_second"]), "count"),
+            me.number(q["cost_per_1000"], "money", q["currency"]),
         ]
         for q in found
     ]
-    table([me.text(f"tokens.col.{c}") for c in ("name", *MEASURES, "cost")], rows)
+    table([me.text(f"tokens.col.{c}") for c in ("name", *MEASURES, "speed", "cost")], rows)
     chance = me.text("tokens.chance", chance=me.number(found[0]["chance"], "accuracy"))
     say(f"{me.text('tokens.table.caption')} {chance}")
     if tuned := tuning_rows(found, me):

@@ -11,6 +11,13 @@ def test_a_codebook_is_called_by_its_codes_and_base():
     assert short_tokenizer(name, ja) == "clip:ViT-B-32の512コード"
 
 
+def test_weights_are_left_out_of_a_short_name_but_not_what_follows_them():
+    tuned = "domain-clip?blocks=4(clip:ViT-B-32@/models/a.pt)"
+    assert short_tokenizer(tuned, Viewer("en")) == "domain-clip?blocks=4(clip:ViT-B-32)"
+    last = "clip:ViT-B-32@openai?layer=last"
+    assert short_tokenizer(last, Viewer("en")) == "clip:ViT-B-32?layer=last"
+
+
 def test_a_label_budget_is_its_number_or_all():
     assert budget_name("20", Viewer("en")) == budget_name(20, Viewer("ja")) == "20"
     assert budget_name("all", Viewer("en")) == "all"

@@ -577,6 +577,7 @@ class TestTokens:
         assert "&lt;i&gt;dent" in made
         assert "&lt;b&gt;B" in made
         assert any(n in tokens_head(shown, me) for n in shown.names)
+        assert me.text("tokens.advice.caution") in tokens_head(shown, me)
 
     @pytest.mark.parametrize("me", [EN, JA])
     def test_what_tuning_bought_and_the_code_curve_are_shown(self, service, me):
