@@ -5,14 +5,20 @@ from typing import Any
 
 from dashboard.text import Viewer
 from digpt.tokenizers.advice import advise
+from digpt.tokenizers.names import parse
 
 
 def advice(found: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
-    """Name and reason: clear, cheapest or no-labels."""
+    """Name and reason: clear or cheapest; no name where there are no-labels, where it is the only
+    one, or where the untrained control is not beaten."""
     name, reason = advise(
         {q["tokenizer"]: _ends(q["index"]) for q in found},
         {q["tokenizer"]: q["images_per_second"] for q in found},
     )
+    if name is not None and len(found) == 1:
+        return {"tokenizer": None, "reason": "only"}
+    if name is not None and parse(name).family == "random":
+        return {"tokenizer": None, "reason": "control"}
     return {"tokenizer": name, "reason": reason}
 
 
@@ -24,6 +30,8 @@ def advice_text(found: Sequence[Mapping[str, Any]], me: Viewer) -> str:
     index = chosen["index"]
     if said["reason"] == "no-labels":
         return me.text("tokens.advice.no-labels")
+    if said["reason"] == "control":
+        return me.text("tokens.advice.control")
     words = me.text(
         f"tokens.advice.{said['reason']}",
         name=chosen["tokenizer"],

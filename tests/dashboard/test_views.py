@@ -11,6 +11,7 @@ import gradio as gr
 import pytest
 from fakes import EXAMPLE_CASE, NOW, RANGED_CASE, FakeService, card, gain, running, spread
 
+from dashboard.advice import advice, advice_text
 from dashboard.datacard import as_json, as_markdown
 from dashboard.numbers import day
 from dashboard.pages import compare, data, new, overview, roi, runs, tokens
@@ -616,6 +617,17 @@ class TestTokens:
         known = me.text("governance.accepted", **said, day=day(NOW, me.language))
         assert known in token_licences(tokens.view(service, "surfaces", ["pixels"], ""), me)
         assert known in stage_table(runs.view(service, "p1"), me)
+
+    @pytest.mark.parametrize("me", [EN, JA])
+    def test_neither_one_tokenizer_alone_nor_the_untrained_control_is_advised(self, me):
+        names = ("filters", "random", "random(clip:ViT-B-32)")
+        filters, *controls = (fakes.token_quality(name) for name in names)
+        assert advice([filters]) == {"tokenizer": None, "reason": "only"}
+        assert me.text("tokens.advice.caution") in advice_text([filters], me)
+        for control in controls:
+            control["index"] = {"value": 84.0, "low": 78.0, "high": 89.0}
+            assert advice([filters, control]) == {"tokenizer": None, "reason": "control"}
+            assert advice_text([filters, control], me) == me.text("tokens.advice.control")
 
     def test_an_image_without_a_label_says_so(self, service):
         service.check_tokens("surfaces", [])
