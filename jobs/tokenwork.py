@@ -2,6 +2,7 @@
 
 import getpass
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -96,7 +97,7 @@ class Tokenwork(Home):
         """The recognisers whose terms a person accepted, for a dataset or a pilot."""
         for name in accepted:
             terms = {"tokenizer": name, "licence": governance.facts(name).licence}
-            self._store.audit(getpass.getuser(), ACCEPTED, subject, terms)
+            self._store.audit(_account(), ACCEPTED, subject, terms)
 
     def licences_accepted(self, subject: str) -> tuple[LicenceAccepted, ...]:
         """Licences that were accepted for a pilot or for checks of a dataset, newest first; each
@@ -128,6 +129,14 @@ class Tokenwork(Home):
         seconds = 1000 / found["images_per_second"]
         money = self._tariff.money("cpu", seconds, 1)
         return found | {"cost_per_1000": money, "currency": self.currency}
+
+
+def _account() -> str:
+    """Whose account this process has; a container may run it as a number without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _check_weights(names: Sequence[str]) -> None:

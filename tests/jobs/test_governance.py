@@ -1,6 +1,7 @@
 """Licence facts come from the list, unknown is an answer, and forbidden use is asked about."""
 
 import getpass
+import os
 from fnmatch import fnmatch
 from importlib.resources import files
 
@@ -139,8 +140,12 @@ def test_what_was_accepted_is_in_the_audit_trail(
     assert service.licences_accepted("another") == ()
 
 
+def _nameless() -> str:
+    raise KeyError("getpwuid(): uid not found: 12345")
+
+
 def test_tokens_of_weights_that_forbid_commercial_use_are_checked_after_a_click(
-    service: PilotService,
+    service: PilotService, monkeypatch: pytest.MonkeyPatch
 ):
     for ask in (
         lambda: service.check_tokens("digits", ["pixels", DFN]),
@@ -150,6 +155,8 @@ def test_tokens_of_weights_that_forbid_commercial_use_are_checked_after_a_click(
             ask()
         assert refused.value.code == "licence-not-accepted"
     assert service._store.audits("digits").rows == []
+    monkeypatch.setattr("getpass.getuser", _nameless)
     service._accept("digits", ["pixels", DFN], [DFN])
+    assert service.licences_accepted("digits")[0].who == str(os.getuid())
     (kept,) = service._store.audits("digits").rows
     assert kept.detail["tokenizer"] == DFN
