@@ -148,9 +148,9 @@ def complete_splits(
         one.split = one.item.split or ""
     if given == {"pool"}:
         return
-    said, kept = [], 0
+    said = []
     if given <= {None, "pool"}:
-        kept += _cut([one for one in checked if one.split == ""], ALL_SHARES, earlier)
+        _cut([one for one in checked if one.split == ""], ALL_SHARES, earlier)
         said.append(problem("splits-cut", ""))
     else:
         for one in checked:
@@ -158,15 +158,16 @@ def complete_splits(
         if "test" not in given:
             source = "val" if "val" in given and "train" in given else "train"
             some = [o for o in checked if o.split == source]
-            kept += _cut(some, _two(source, "test"), earlier)
+            _cut(some, _two(source, "test"), earlier)
             said.append(problem("test-cut", "", split=source))
         if "val" not in given:
             some = [o for o in checked if o.split == "train"]
-            kept += _cut(some, _two("train", "val"), earlier)
+            _cut(some, _two("train", "val"), earlier)
             said.append(problem("val-cut", ""))
         if "train" not in given:
-            said, kept = [], 0
-    said += [problem("splits-kept", "", count=kept)] if kept else []
+            said = []
+    kept = sum(one.split == earlier.get(one.item.path) for one in checked)
+    said += [problem("splits-kept", "", count=kept)] if kept and said else []
     problems += said
     notes += [of_problem(one) for one in said]
 
@@ -175,17 +176,19 @@ def _two(stays: str, cut: str) -> dict[str, float]:
     return {stays: 1 - VAL_SHARE, cut: VAL_SHARE}
 
 
-def _cut(some: list[Checked], shares: Mapping[str, float], earlier: Mapping[str, str]) -> int:
-    """Split these items, and count those that keep their earlier split.
+def _cut(some: list[Checked], shares: Mapping[str, float], earlier: Mapping[str, str]) -> None:
+    """Split these items, those that were in the version before as they were.
 
-    Neither a group nor equal pictures end up in two splits.
+    Neither a group nor equal pictures end up in two splits. Where an earlier split is none of
+    `shares`, its items stay in the first of them: another cut may bring them back.
     """
     blocks, strata = _linked(some), _strata(some)
     kept: dict[str, str] = {}
     for block, one in zip(blocks, some, strict=True):
         split = earlier.get(one.item.path)
-        if split in shares and kept.get(block) != "train":
-            kept[block] = split
+        if split is None or split == "pool" or kept.get(block) == "train":
+            continue
+        kept[block] = split if split in shares else next(iter(shares))
     number = {name: k for k, name in enumerate(sorted(set(strata)))}
     new = [i for i, block in enumerate(blocks) if block not in kept]
     labels = [number[strata[i]] for i in new]
@@ -194,7 +197,6 @@ def _cut(some: list[Checked], shares: Mapping[str, float], earlier: Mapping[str,
         some[i].split = str(split)
     for block, one in zip(blocks, some, strict=True):
         one.split = kept.get(block, one.split)
-    return len(some) - len(new)
 
 
 def _strata(some: list[Checked]) -> list[str]:

@@ -142,14 +142,15 @@ def test_the_difference_between_versions_names_what_came(service: PilotService, 
     assert all(name.startswith("c/") for name in found.added.files)
 
 
+@pytest.mark.parametrize("given", ["", "train"])
 def test_no_picture_changes_its_split_when_others_come_and_go(
-    service: PilotService, tmp_path: Path
+    service: PilotService, tmp_path: Path, given: str
 ):
-    folder = photos(tmp_path / "one")
-    service.import_dataset(folder, name="parts")
+    folder = photos(tmp_path / "one", splits=(given,)) / given
+    service.import_dataset(tmp_path / "one", name="parts")
     (folder / "a" / "a0.png").rename(folder / "b" / "new.png")
     (folder / "b" / "b3.png").unlink()
-    found = service.import_dataset(folder, name="parts")
+    found = service.import_dataset(tmp_path / "one", name="parts")
     changed = service.dataset_difference("parts", 1, 2)
     assert (changed.added.count, changed.removed.count, changed.splits.count) == (1, 2, 0)
     assert [p.facts["count"] for p in found.problems if p.code == "splits-kept"] == [38]
