@@ -86,10 +86,10 @@ def add_details(layout: Layout, table: Table, source: Source) -> None:
     for _, row in table.rows:
         cells = dict(zip(table.header, row, strict=False))
         named = cells.get(table.header[meant.index("path")], "")
-        path = next(iter(_found(places, table.path, named)), None)
-        if path in by_path:
-            listed.add(path)
-            _describe(by_path[path], cells, by_name)
+        found = [path for path in _found(places, table.path, named) if path in by_path]
+        if len(found) == 1:
+            listed.add(found[0])
+            _describe(by_path[found[0]], cells, by_name)
     layout.problems += table.problems
     layout.formats.append(remark("with-details", file=table.path))
     left = len(by_path) - len(listed)

@@ -198,6 +198,14 @@ def test_a_table_beside_class_folders_adds_captions_and_attributes(folder, class
     assert "5 of 10 images have no row" in said(found, "warning")
 
 
+def test_a_name_that_lies_in_several_class_folders_describes_none_of_them(folder, class_files):
+    rows = "p0.png,which one?\nC:\\data\\good\\p1.png,a good one\n"
+    files = class_files(5) | {"captions.csv": f"file,caption\n{rows}".encode()}
+    found = read(folder(files), name="x")
+    assert found.dataset is not None
+    assert set(found.dataset.captions["caption"]) == {"", "a good one"}
+
+
 def test_an_import_is_the_same_after_storing_and_its_fingerprint_follows_content(
     folder, class_files, png, tmp_path: Path
 ):
