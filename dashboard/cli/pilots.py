@@ -1,5 +1,6 @@
 """`digpt pilot`: from a template to a comparison."""
 
+import signal
 import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -126,14 +127,27 @@ def run(
 
 
 def drive(service: "PilotService", pilot: str, me: Viewer) -> bool:
-    """Run a pilot to its end, saying what changes; whether Ctrl-C cancelled it."""
+    """Run a pilot to its end, saying what changes; whether Ctrl-C or SIGTERM cancelled it."""
+    beside = [c for c in service.pilots(size=100).items if c.status not in ENDED and c.id != pilot]
+    if beside:
+        names = me.text("list.separator").join(f"{c.name} ({c.id})" for c in beside)
+        say(me.text("cli.pilot.beside", pilots=names))
+    ticker, before = _Ticker(me), signal.getsignal(signal.SIGTERM)
+
+    def look(view: "PilotView") -> None:
+        # at every look: Ray, once it has started, ends the process with a stack trace instead
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        ticker(view)
+
     try:
-        service.drive(pilot, on_change=_Ticker(me))
+        service.drive(pilot, on_change=look)
         return False
     except KeyboardInterrupt:
         service.cancel(pilot)
         service.drive(pilot)
         return True
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def exit_code(status: str) -> int:

@@ -1,10 +1,15 @@
 """The command line as people and scripts use it: exit codes, one sentence, plain JSON."""
 
 import json
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +19,9 @@ from fakes import FakeService
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from dashboard.cli import app, common
+from dashboard.cli import app, common, pilots
+from dashboard.text import Viewer
+from jobs.views import PilotView
 from tests.handmade import SPEC, finish, service_in
 from tests.jobs.test_catalogue import photos
 
@@ -234,6 +241,31 @@ def test_cancelling_what_is_over_says_so(finished: tuple[Path, str]):
     assert result.exit_code == 0
     assert json.loads(result.stdout) == {"pilot": pilot, "cancel": "none", "status": "done"}
     assert digpt("pilot", "retry", pilot, home=home).exit_code == 2
+
+
+def test_a_pilot_whose_process_is_told_to_end_is_cancelled_and_others_at_work_are_named(
+    capsys: pytest.CaptureFixture[str],
+):
+    class Service(FakeService):
+        def drive(self, pilot: str, on_change: Callable[[PilotView], None] | None = None) -> None:
+            if on_change is None:
+                return  # cancelled: until it has ended
+            on_change(self.pilot(pilot))
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+            pytest.fail("the signal was not heard")
+
+    service = Service()
+    mine = next(c for c in service.shown if c.status == "running")
+    other = replace(mine, id="p8", name="Night run")
+    service.shown.append(other)
+    before = signal.getsignal(signal.SIGTERM)
+    assert pilots.drive(service, mine.id, Viewer("en"))  # type: ignore[arg-type]
+    assert service.called == [("cancel", mine.id)]
+    assert signal.getsignal(signal.SIGTERM) == before
+    told = capsys.readouterr().err
+    assert "Night run (p8)" in told
+    assert mine.name not in told
 
 
 def test_roi_gives_figures_a_verdict_and_plain_json(finished: tuple[Path, str], case: Path):
