@@ -19,6 +19,7 @@ ORIENTATIONS = 6
 SIGMA = 0.5  # of the wavelength: about one and a half octaves wide
 SCALES = (1.0, 2.0)  # of the centre-surround filters, pixels
 COMPONENTS = 32
+AT_ONCE = 2**21  # pixels; their maps, some 70 numbers for each, take 600 MB
 LEAST_VARIANCE = 1e-6  # of the largest: components below carry only rounding
 
 
@@ -56,6 +57,10 @@ class Filters(Tokenizer):
 
     def responses(self, images: Tensor) -> Tensor:
         """Pooled responses before PCA, (B, h, w, R)."""
+        few = max(AT_ONCE // (images.shape[2] * images.shape[3]), 1)
+        return torch.cat([self._responses(part) for part in images.split(few)])
+
+    def _responses(self, images: Tensor) -> Tensor:
         opponent = _opponent(images)  # (B, 3, H, W): light, red-green, blue-yellow
         both = _filtered(opponent[:, :1], self.gabor)  # (B, 2 F, H, W)
         even, odd = both.chunk(2, dim=1)

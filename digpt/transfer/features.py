@@ -7,6 +7,8 @@ from torch import Tensor
 from digpt.reporter import Reporter
 from digpt.transfer.encoders import Encoder
 
+MOST_PIXELS = 2**23  # read at once: 512 images of 128 px, 32 of 512 px
+
 
 def as_images(pixels: np.ndarray, device: torch.device | str) -> Tensor:
     """uint8 (B, S, S, 3) -> float (B, 3, S, S) in [0, 1] on the device."""
@@ -24,8 +26,10 @@ def extract(
     reporter: Reporter,
     batch: int = 512,
 ) -> np.ndarray:
-    """Features (n, F) float32 of the given rows of images (N, S, S, 3) uint8, in their order."""
+    """Features (n, F) float32 of the given rows of images (N, S, S, 3) uint8, in their order; at
+    most `batch` at once, and fewer large ones."""
     encoder.to(device).eval()
+    batch = max(min(batch, MOST_PIXELS // images.shape[1] ** 2), 1)
     parts = []
     for start in range(0, len(rows), batch):
         reporter.check()

@@ -50,3 +50,20 @@ def test_even_light_says_nothing_to_oriented_and_ring_filters():
     responses = made.responses(torch.full((1, 3, 32, 32), 0.7))
     oriented = responses[..., : len(WAVELENGTHS) * ORIENTATIONS + 3 * len(filters.SCALES)]
     assert oriented.abs().max() < 1e-4
+
+
+def test_many_large_images_are_filtered_a_few_at_a_time(monkeypatch):
+    """Their maps would take gigabytes."""
+    filtered, seen = filters._filtered, []
+
+    def watched(maps, kernels):
+        seen.append(len(maps))
+        return filtered(maps, kernels)
+
+    images = torch.rand(7, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    tokenizer = Filters(name="filters", image_size=32, patch_size=8)
+    whole = tokenizer.responses(images)
+    monkeypatch.setattr(filters, "_filtered", watched)
+    monkeypatch.setattr(filters, "AT_ONCE", 2 * 32 * 32)
+    torch.testing.assert_close(tokenizer.responses(images), whole)
+    assert set(seen) == {2, 1}
