@@ -43,6 +43,11 @@ def accepted_text(accepted: Sequence["LicenceAccepted"], me: Viewer) -> list[str
     ]
 
 
+def accepted_notes(accepted: Sequence["LicenceAccepted"], me: Viewer) -> Html:
+    """The same as lines of a page."""
+    return join(h('<p class="d-note">{t}</p>', t=line) for line in accepted_text(accepted, me))
+
+
 def commercial_tag(facts: Facts, me: Viewer) -> Html:
     """Whether commercial use is allowed, by word, sign and colour."""
     tone, sign = _TONES[facts.commercial]

@@ -17,7 +17,7 @@ from jobs import governance
 from jobs.home import Home
 from jobs.spec import DatasetRef
 from jobs.views import LicenceAccepted
-from jobs.weights import weights_digest
+from jobs.weights import check_models, weights_digest
 
 if TYPE_CHECKING:
     from digpt.tokenizers.code_curve import CodeCurve
@@ -46,7 +46,8 @@ class Tokenwork(Home):
         missing = [n for n in wanted if self._known(dataset, n) is None]
         if missing:
             self._accept(dataset, missing, accepted)
-            _check_weights(missing)
+            # before the others are measured: a download that cannot work is tried for minutes
+            check_models(missing)
             facts = self._catalogue.facts(DatasetRef(name=dataset))
             for name, found in check(facts, missing, reporter or Quiet()):
                 self._store.set_value(self._key(dataset, name), _plain(found))
@@ -73,7 +74,7 @@ class Tokenwork(Home):
         if known is not None:
             return known
         self._accept(dataset, [base], accepted)
-        _check_weights([base])
+        check_models([base])
         facts = self._catalogue.facts(DatasetRef(name=dataset))
         found = code_curve(facts, parse(base), codes, reporter or Quiet())
         self._store.set_value(self._key(dataset, base, _numbers(codes)), asdict(found))
@@ -137,15 +138,6 @@ def _account() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
-
-
-def _check_weights(names: Sequence[str]) -> None:
-    """Raise UserError for weights that cannot be had, before the others are measured: a download
-    that cannot work would be tried again for minutes."""
-    from digpt.tokenizers import fitting  # noqa: PLC0415 - torch, open_clip, timm: seconds
-
-    for name in names:
-        fitting.check(name)
 
 
 def _numbers(codes: Sequence[int]) -> str:

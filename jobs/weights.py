@@ -1,6 +1,7 @@
 """Weights that a spec names: whether they can be had, and what is in their files."""
 
 import hashlib
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -36,7 +37,12 @@ def check_published(spec: PilotSpec) -> None:
     """Raise `UserError` if a published model is unknown or this machine cannot have its weights."""
     named = {arm.tokenizer for arm in spec.arms if arm.tokenizer}
     named |= {i.text for i in inits(spec) if i.family in ("clip", "timm")}  # of one grammar
-    published = sorted(name for name in named if _is_published(parse(name)))
+    check_models(sorted(named))
+
+
+def check_models(names: Iterable[str]) -> None:
+    """`check_published` for tokenizers by their names."""
+    published = [name for name in names if _is_published(parse(name))]
     if published:
         from digpt.tokenizers import fitting  # noqa: PLC0415 - torch, open_clip, timm: seconds
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dashboard.html import NOTHING, Html, arm_chip, bar, h, join, note, rich
-from dashboard.licences import accepted_text
+from dashboard.licences import accepted_notes
 from dashboard.names import stage_name
 from dashboard.numbers import is_trifle
 from dashboard.pages.runs.view import View
@@ -96,10 +96,7 @@ def stage_table(shown: View, me: Viewer) -> Html:
         title=me.text("runs.table"),
         rows=rows,
         lines=join(lines),
-        accepted=join(
-            h('<p class="d-note" data-accepted="1">{t}</p>', t=line)
-            for line in accepted_text(shown.accepted, me)
-        ),
+        accepted=accepted_notes(shown.accepted, me),
         errors=_errors(pilot, me),
     )
 

@@ -1,7 +1,7 @@
 """Licences of the tokenizers that are named, and which of them must be accepted first."""
 
 from dashboard.html import Html, h, join
-from dashboard.licences import accepted_text, commercial_tag, licence_notes
+from dashboard.licences import accepted_notes, commercial_tag, licence_notes
 from dashboard.names import short_tokenizer
 from dashboard.pages.tokens.view import View
 from dashboard.text import Viewer
@@ -15,9 +15,7 @@ def forbidden(shown: View) -> list[str]:
 def licences(shown: View, me: Viewer) -> Html:
     """One line for each recogniser; the rest of what is known on demand."""
     told = {name: facts for name, facts in shown.licences.items() if facts.source}
-    accepted = join(
-        h('<p class="d-note">{t}</p>', t=line) for line in accepted_text(shown.accepted, me)
-    )
+    accepted = accepted_notes(shown.accepted, me)
     if not told:
         return accepted
     tags = join(
