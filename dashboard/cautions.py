@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from dashboard.names import arm_name_of
 from dashboard.text import Viewer, has_text
 
 
@@ -14,6 +15,8 @@ def caution(warning: Mapping[str, Any], currency: str, me: Viewer) -> str:
         values["money"] = me.number(values["money"], "money", currency)
     if isinstance(values.get("seconds"), (int, float)):
         values["seconds"] = me.number(values["seconds"], "duration")
+    if "arm" in values:
+        values["arm"] = arm_name_of(values["arm"], me)
     key = f"warning.{code}"
     if has_text(key):
         return me.text(key, **values)

@@ -21,6 +21,13 @@ def training_flops(method: str, recipe: Recipe, *, token_dim: int) -> float:
     return pick(_METHODS, method, "method")(recipe, token_dim)
 
 
+def encoder_flops(student: Student) -> float:
+    """About the FLOPs of one forward pass of one image through the encoder."""
+    tokens = _patches(student) + 1
+    block = 2 * tokens * student.dim**2 * (4 + 2 * student.mlp_ratio) + 4 * tokens**2 * student.dim
+    return student.depth * block
+
+
 def asked_places(target_share: float, places: int) -> int:
     """Of how many of a cluster's places a decoder predicts the tokens."""
     return max(1, round(target_share * places))

@@ -1,7 +1,7 @@
 """Whether a pilot can run on its data at all, before it is stored."""
 
 from digpt.errors import UserError
-from digpt.tokenizers.names import check_caption, parse
+from digpt.tokenizers.names import check_caption, parse, too_few_captioned
 from jobs.engine.plan import DatasetFacts
 from jobs.spec import Arm, PilotSpec
 
@@ -34,12 +34,14 @@ def check_fit(spec: PilotSpec, data: DatasetFacts) -> None:
             field="dataset",
         )
     for arm in spec.arms:
-        _check_captions(arm, data)
+        _check_captions(arm, spec.dataset.name, data)
 
 
-def _check_captions(arm: Arm, data: DatasetFacts) -> None:
+def _check_captions(arm: Arm, dataset: str, data: DatasetFacts) -> None:
     name = parse(arm.tokenizer) if arm.tokenizer else None
     while name is not None:
         if name.needs_captions and name.argument:
             check_caption(name.argument, data.captions, data.attributes)
+        if data.pool + data.train < name.fewest_captioned:
+            raise too_few_captioned(dataset, data.pool + data.train, name.fewest_captioned)
         name = name.base

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from digpt.flops import encoder_flops
 from digpt.recipe import PRESETS, Preset
 from jobs import reading
-from jobs.engine.plan import student_flops
 from jobs.money.estimate import Calibration, Range
 from jobs.money.pricing import Grid, PriceTable, Tariff
 from jobs.money.scale import (
@@ -173,7 +173,7 @@ def _scale(own: Scale, wish: Wish, preset: Preset) -> Scale:
     return Scale(
         images=own.images * wish.images_factor,
         epochs=own.epochs if wish.epochs is None else wish.epochs,
-        work_factor=student_flops(wanted) / student_flops(student),
+        work_factor=encoder_flops(wanted) / encoder_flops(student),
         pixel_factor=(wanted.image_size / student.image_size) ** 2,
     )
 

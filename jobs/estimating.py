@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
@@ -22,6 +23,7 @@ from jobs.views import ArmEstimateView, EstimateView, Range, StageEstimateView
 
 CALIBRATION_KEY = "calibration"
 PACE_KEY = "pace"  # of training steps
+DEAR_SECONDS, DEAR_SHARE = 1800.0, 0.5  # of device time: an arm that takes more of both is named
 FEWEST_SEEN = 40_000  # images; below it arms come in no lasting order (benchmarks.budget_fidelity)
 KINDS = ("prepare", "fit", "tokenize", "init", "pretrain", "probe", "knn", "finetune", "evaluate")
 
@@ -184,6 +186,7 @@ def _warnings(
         warnings.append({"code": "over-cost-limit", "money": found.money.likely})
     if spec.limits.hours and found.wall_seconds.likely > spec.limits.hours * 3600:
         warnings.append({"code": "over-time-limit", "seconds": found.wall_seconds.likely})
+    warnings += _dear(plan, found)
     if not any(a.method == "frozen" for a in spec.arms):
         warnings.append({"code": "no-cheap-baseline"})
     images = min(plan.images_seen.values(), default=FEWEST_SEEN)
@@ -193,6 +196,21 @@ def _warnings(
     if spec.resolved.seeds == 1:
         warnings.append({"code": "one-pretraining-seed"})
     return warnings
+
+
+def _dear(plan: Plan, found: Estimate) -> list[dict[str, object]]:
+    """The arm, if any, whose own stages take most of a long pilot."""
+    arm_of = {s.key: s.arms[0] for s in plan.stages if len(s.arms) == 1}
+    seconds: dict[str, float] = defaultdict(float)
+    for stage in found.stages:
+        if stage.key in arm_of:
+            seconds[arm_of[stage.key]] += stage.seconds.likely
+    whole, arms = found.device_seconds.likely, {a for s in plan.stages for a in s.arms}
+    return [
+        {"code": "dear-arm", "arm": arm, "seconds": own, "share": f"{own / whole:.0%}"}
+        for arm, own in seconds.items()
+        if own > DEAR_SECONDS and own > DEAR_SHARE * whole and len(arms) > 1
+    ]
 
 
 def _rate(found: Estimate) -> str:

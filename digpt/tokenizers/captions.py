@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from digpt.data.dataset import UNLABELLED, ImageDataset
-from digpt.errors import UserError
-from digpt.tokenizers.names import CLASS, check_caption, template_fields
+from digpt.tokenizers.names import CLASS, check_caption, template_fields, too_few_captioned
 
 BY_CLASS = "a photo of {class}"  # where a dataset has no captions
 # With such words a mirrored image would belie its caption.
@@ -43,16 +42,7 @@ def captioned(dataset: ImageDataset, wanted: str | None, *, fewest: int) -> Capt
     else:
         found = _from_template(dataset, BY_CLASS)
     if len(found.rows) < fewest:
-        raise UserError(
-            f"domain-clip needs at least {fewest} captioned pool or training images; dataset "
-            f"{dataset.name!r} has {len(found.rows)}. Add captions, or choose filters or a clip: "
-            "model.",
-            code="too-few-captions",
-            field="tokenizer",
-            fewest=fewest,
-            name=dataset.name,
-            count=len(found.rows),
-        )
+        raise too_few_captioned(dataset.name, len(found.rows), fewest)
     return found
 
 

@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from digpt.data.dataset import ImageDataset
 from digpt.reporter import Reporter
 from digpt.tokenizers.captions import captioned
+from digpt.tokenizers.names import FEWEST_CAPTIONED
 from digpt.tokenizers.recogniser import WIDTH, Recogniser, initialise
 
 SAMPLES_SEEN = 32_000  # about half a minute on one core at 32 px; more still helps, slowly
 BATCH = 64
-FEWEST = 256  # captioned images; with fewer there is nothing to compare
 LEARNING_RATE, WEIGHT_DECAY, WARMUP_SHARE = 2e-3, 0.05, 0.1
 TEXT_WIDTH, MOST_PIECES = 256, 77
 FIRST_SCALE, LARGEST_SCALE = 10.0, 100.0
@@ -47,7 +47,7 @@ def train(
     samples_seen: int = SAMPLES_SEEN,
 ) -> Recogniser:
     """A recogniser tuned to the domain; its facts say on what and what it bought."""
-    data = captioned(dataset, column, fewest=FEWEST)
+    data = captioned(dataset, column, fewest=FEWEST_CAPTIONED)
     generator = torch.Generator().manual_seed(seed)
     images = torch.from_numpy(np.array(dataset.images.load(data.rows, image_size)))
     texts = _phrases(data.captions)

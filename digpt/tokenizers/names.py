@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 from digpt.errors import UserError, pick
 
 CLASS = "class"  # the field of a caption template that stands for an image's label
+FEWEST_CAPTIONED, FEWEST_TO_TUNE = (
+    256,
+    64,
+)  # images for a domain-clip; with fewer nothing to compare
 SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")  # of files with weights
 
 
@@ -146,6 +150,13 @@ class TokenizerName:
         return self.facts.needs_captions
 
     @property
+    def fewest_captioned(self) -> int:
+        """How many captioned pool and training images it needs; 0 where none."""
+        if not self.needs_captions:
+            return 0
+        return FEWEST_TO_TUNE if self.tunes else FEWEST_CAPTIONED
+
+    @property
     def depends_on_seed(self) -> bool:
         return self.facts.depends_on_seed or (self.base is not None and self.base.depends_on_seed)
 
@@ -208,6 +219,19 @@ def check_caption(wanted: str, columns: Collection[str], attributes: Collection[
             wanted=wanted,
             known=[*columns],
         )
+
+
+def too_few_captioned(dataset: str, count: int, fewest: int) -> UserError:
+    """The error for a dataset whose captioned images are too few for a domain-clip."""
+    return UserError(
+        f"domain-clip needs at least {fewest} captioned pool or training images; dataset "
+        f"{dataset!r} has {count}. Add captions, or choose filters or a clip: model.",
+        code="too-few-captions",
+        field="tokenizer",
+        fewest=fewest,
+        name=dataset,
+        count=count,
+    )
 
 
 def _base(name: str, family: str, written: str | None) -> TokenizerName | None:

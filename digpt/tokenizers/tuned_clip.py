@@ -20,12 +20,11 @@ from digpt.reporter import Reporter
 from digpt.tokenizers.captions import Captioned, captioned
 from digpt.tokenizers.clip import Clip, load_pair
 from digpt.tokenizers.domain_clip import augmented, schedule
-from digpt.tokenizers.names import TokenizerName
+from digpt.tokenizers.names import FEWEST_TO_TUNE, TokenizerName
 from digpt.tokenizers.published import CHUNK
 
 SAMPLES_SEEN = 16_000
 BATCH = 64
-FEWEST = 64  # captioned images
 LEARNING_RATE, WEIGHT_DECAY = 1e-5, 0.05
 LOOKS = 10  # at the held-out images while tuning
 PATIENCE = 3  # looks without a better one
@@ -51,7 +50,7 @@ def tune(
     wanted: caption column or template. blocks: how many of each tower's blocks learn, None: all.
     size: of the images as they are read.
     """
-    data = captioned(dataset, wanted, fewest=FEWEST)
+    data = captioned(dataset, wanted, fewest=FEWEST_TO_TUNE)
     if len(set(data.captions)) < FEWEST_CAPTIONS:
         raise UserError(
             f"{name}: every image has the same caption ({data.captions[0]!r}), so there is nothing "

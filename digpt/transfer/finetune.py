@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from digpt.errors import UserError
 from digpt.evaluate.metrics import score
-from digpt.recipe import Transfer
+from digpt.recipe import CHECKPOINTS, Transfer, trial_steps
 from digpt.reporter import Reporter
 from digpt.transfer.augment import augment
 from digpt.transfer.encoders import Encoder
@@ -22,9 +22,6 @@ from digpt.transfer.predictions import Predictions
 from digpt.transfer.regularise import Regulariser, branching, drop_paths
 
 LABEL_SMOOTHING = 0.1
-CHECKPOINTS = (0.5, 0.75, 1.0)  # shares of the schedule after which validation is asked
-TRIAL_SHARE = 0.25  # of the steps, to choose among learning rates
-LEAST_STEPS = 100  # with 5 labels a class, 25 epochs are 27 steps: 8 points of macro-F1 too few
 _EVAL_BATCH = 512
 
 
@@ -64,7 +61,7 @@ def finetune(
     if transfer.finetune_drop_path and not branching(encoder):
         reporter.log("This recogniser has no blocks of ours: it is tuned without drop path.")
     run = _Run(encoder, task, transfer, seed, torch.device(device), reporter)
-    steps = max(LEAST_STEPS, math.ceil(transfer.finetune_epochs * len(task.train) / run.batch))
+    steps = transfer.finetune_steps(len(task.train))
     lr = run.best_lr(steps)
     tuned = run.train(lr, steps, CHECKPOINTS)
     test = run.predict(tuned.network, task.test)
@@ -114,9 +111,9 @@ class _Run:
     def best_lr(self, steps: int) -> float:
         """The learning rate of best validation macro-F1 after a short schedule."""
         lrs = self.transfer.finetune_lrs
-        if len(lrs) == 1:
+        if not self.transfer.finetune_trials:
             return lrs[0]
-        trial = max(1, round(TRIAL_SHARE * steps))
+        trial = trial_steps(steps)
         return lrs[int(np.argmax([self.train(lr, trial, (1.0,)).value for lr in lrs]))]
 
     def train(self, lr: float, steps: int, checkpoints: tuple[float, ...]) -> _Tuned:

@@ -8,12 +8,20 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
+from digpt.flops import encoder_flops
 from digpt.init import Init
-from digpt.recipe import PLAIN_VIEWS, Preset, Recipe, Student, without_off
+from digpt.recipe import (
+    CHECKPOINTS,
+    PLAIN_VIEWS,
+    Preset,
+    Recipe,
+    Transfer,
+    trial_steps,
+    without_off,
+)
 from digpt.tokenizers.names import TokenizerName, parse
 from jobs import equal
 from jobs.engine.teacher_work import fit_flops, token_flops
@@ -63,7 +71,7 @@ class Stage:
     arms: tuple[str, ...]
     label: str
     units: float  # amount of work: images or fits
-    cost_hint: float  # about how many student-forward FLOPs one unit takes
+    cost_hint: float  # about how many FLOPs one unit takes
     source: str = ""
 
 
@@ -176,13 +184,6 @@ def arm_protocols(arm: Arm, preset: Preset) -> tuple[str, ...]:
     return tuple(p for p in preset.transfer.protocols if p in allowed)
 
 
-def student_flops(student: Student) -> float:
-    """About the FLOPs of one forward pass of one image through the encoder."""
-    tokens = (student.image_size // student.patch_size) ** 2 + 1
-    block = 2 * tokens * student.dim**2 * (4 + 2 * student.mlp_ratio) + 4 * tokens**2 * student.dim
-    return student.depth * block
-
-
 def _add_arm(builder: _Builder, arm: Arm) -> None:
     student = builder.preset.pretrain.student
     prepare = _add_prepare(builder, arm.name, student.image_size)
@@ -252,7 +253,7 @@ def _add_init(builder: _Builder, arm: Arm, init: Init, seed: int) -> str:
         inputs,
         label=init.text,
         units=1,
-        cost_hint=student_flops(student),
+        cost_hint=encoder_flops(student),
         source=str(Path(init.file).expanduser().absolute()) if init.file else "",
     )
 
@@ -330,27 +331,34 @@ def _add_transfer(
     }
     if encoder is None:
         params["student"] = asdict(student)
+    data = builder.data
     is_tuned = protocol == "finetune"
-    budgets = transfer.finetune_budgets if is_tuned else transfer.label_budgets
-    fits = len(budgets) * transfer.label_seeds
-    shown = _labels_shown(budgets, builder.data) * transfer.label_seeds
-    epochs = transfer.finetune_epochs * len(transfer.finetune_lrs)
-    images = 3 * shown * epochs if is_tuned else builder.data.train + builder.data.val
+    images = tuned_images(transfer, data) if is_tuned else data.train + data.val + data.test
+    reads = encoder_flops(student)
+    if arm.tokenizer and role != "student":
+        reads = token_flops(parse(arm.tokenizer), student.image_size)
     return builder.add(
         protocol,
         arm.name,
         params,
         {"dataset": prepare} | ({"encoder": encoder} if encoder else {}),
         label=f"seed {seed}",
-        units=images + builder.data.test * (fits if is_tuned else 1),
-        cost_hint=student_flops(student),
+        units=images,
+        cost_hint=reads,
     )
 
 
-def _labels_shown(budgets: Iterable[int | str], data: DatasetFacts) -> int:
-    per_class = data.train / max(data.classes, 1)
-    counts = (per_class if b == "all" else min(float(b), per_class) for b in budgets)
-    return round(reduce(lambda total, n: total + n * data.classes, counts, 0.0))
+def tuned_images(transfer: Transfer, data: DatasetFacts) -> int:
+    """Forward passes of fine-tuning at every budget and label seed; a training step is three."""
+    total = 0
+    for budget in transfer.finetune_budgets:
+        labelled = data.train if budget == "all" else min(int(budget) * data.classes, data.train)
+        steps, batch = transfer.finetune_steps(labelled), min(transfer.finetune_batch, labelled)
+        whole = 3 * batch * steps + len(CHECKPOINTS) * data.val + data.test
+        trial = 3 * batch * trial_steps(steps) + data.val
+        runs = 1 if budget == "all" else transfer.label_seeds
+        total += runs * whole + transfer.finetune_trials * trial
+    return total
 
 
 def _recipe_params(recipe: Recipe, method: str) -> dict[str, Any]:

@@ -25,9 +25,11 @@ NEWEST = 50  # observations of a kind that count
 LIKE_UNIT, LIKE_WORK = 4.0, 16.0  # how far a like stage's unit and whole may be from the planned
 
 # Share of the GEMM rate that a stage of this kind reaches where it has never run, and its fixed
-# seconds (start, reading, writing). Only until the first stage of the kind is in the history.
-UTILISATION: Mapping[str, float] = {"pretrain": 0.35, "tokenize": 0.5, "transfer": 0.3}
+# seconds (start, reading, writing). Only until a like stage of the kind is in the history.
+UTILISATION: Mapping[str, float] = {"pretrain": 0.35, "tokenize": 0.5, "finetune": 0.3}
 OTHER_UTILISATION = 0.25
+LARGE_UNIT, LARGE_UTILISATION = 1e9, 0.6  # networks of that many FLOPs have larger matrices
+NETWORKS = ("pretrain", "tokenize", "probe", "knn", "finetune")
 OVERHEAD_SECONDS = 1.0
 
 
@@ -174,7 +176,7 @@ class _Speed:
             if h.kind == kind and h.device == calibration.device and _is_like(h, work)
         ][-NEWEST:]
         if not seen:
-            rate = calibration.gflops * 1e9 * UTILISATION.get(kind, OTHER_UTILISATION)
+            rate = calibration.gflops * 1e9 * _utilisation(work)
             return _Speed(-log(rate), PRIOR_SD, PRIOR_SPREAD, 30.0, OVERHEAD_SECONDS, 0)
         count = len(seen)
         squares = float(np.sum((np.array(seen) - np.median(seen)) ** 2))
@@ -201,6 +203,13 @@ class _Speed:
         return Range(
             self.overhead + core / spread, self.likely(work), self.overhead + core * spread
         )
+
+
+def _utilisation(work: StageWork) -> float:
+    """Share of the GEMM rate, before any like stage was seen."""
+    if work.kind in NETWORKS and work.unit_cost_hint >= LARGE_UNIT:
+        return LARGE_UTILISATION
+    return UTILISATION.get(work.kind, OTHER_UTILISATION)
 
 
 def _is_like(past: History, work: StageWork) -> bool:

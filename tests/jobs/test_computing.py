@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from digpt.errors import UserError
+from digpt.flops import encoder_flops
 from digpt.reporter import Quiet
 from jobs import computing
-from jobs.engine.plan import student_flops
 from jobs.latency import measure
 from jobs.service import PilotService
 from jobs.spec import PRESETS
@@ -48,7 +48,7 @@ def test_another_student_multiplies_the_work_by_its_flops(finished: Finished):
     paper = service.compute(pilot, computing.Wish(student="paper", device="h100")).larger
     assert own is not None
     assert paper is not None
-    flops = [student_flops(PRESETS[p].pretrain.student) for p in ("smoke", "paper")]
+    flops = [encoder_flops(PRESETS[p].pretrain.student) for p in ("smoke", "paper")]
     assert paper.cost.flops / own.cost.flops == pytest.approx(flops[1] / flops[0])
     assert paper.cost.rate.device == "h100"
 
@@ -90,7 +90,7 @@ def test_latency_is_measured_with_the_arms_own_network(finished: Finished):
     assert [(x.arm, x.protocol) for x in found] == [
         ("scratch", p) for p in ("probe", "knn", "finetune")
     ]
-    forward = student_flops(PRESETS["smoke"].pretrain.student)
+    forward = encoder_flops(PRESETS["smoke"].pretrain.student)
     for x in found:
         assert 0 < x.low <= x.seconds <= x.high < 1
         assert x.alone > x.low

@@ -56,6 +56,17 @@ def test_a_pretraining_too_short_to_order_arms_is_warned_of(service: PilotServic
     assert warned(40_000) == []
 
 
+def test_an_arm_that_takes_most_of_a_long_pilot_is_named(service: PilotService):
+    def named(arm: str) -> list[object]:
+        text = SPEC.replace("transfer:", f"  - {arm}\ntransfer:")
+        found = service.estimate(load_spec(text)).warnings
+        return [w["arm"] for w in found if w["code"] == "dear-arm"]
+
+    recogniser = "random(timm:vit_small_patch32_224)"
+    assert named(f'{{method: direct, tokenizer: "{recogniser}"}}') == [f"direct × {recogniser}"]
+    assert named("{method: direct, tokenizer: random}") == []
+
+
 def test_another_currency_shows_the_rate_it_was_converted_at(service: PilotService):
     yen = PilotService(dataclasses.replace(service.settings, currency="JPY"))
     found = yen.estimate(load_spec(SPEC))

@@ -69,6 +69,15 @@ def test_what_could_only_fail_later_is_refused_and_nothing_is_stored(
     assert service.pilots().total == 0
 
 
+def test_a_domain_clip_is_refused_where_there_are_too_few_images_to_learn_from(
+    service: PilotService,
+):
+    arms = SPEC.replace("frozen, tokenizer: filters", "direct, tokenizer: domain-clip")
+    service.estimate(load_spec(arms))  # 400 images: enough
+    with pytest.raises(UserError, match="at least 256 captioned"):
+        service.estimate(load_spec(arms.replace("images: 400", "images: 200")))
+
+
 def test_a_case_with_a_class_the_dataset_does_not_have_is_refused(finished: Finished):
     service, pilot = finished
     case = case_for(service, pilot, good_classes=["fine"])

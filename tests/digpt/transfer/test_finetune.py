@@ -10,11 +10,11 @@ from torch import nn
 from digpt.errors import Cancelled, UserError
 from digpt.evaluate.metrics import score
 from digpt.models.vit import ViT
-from digpt.recipe import Transfer
+from digpt.recipe import LEAST_STEPS, Transfer
 from digpt.reporter import Quiet
 from digpt.transfer import encoders
 from digpt.transfer.augment import augment
-from digpt.transfer.finetune import LEAST_STEPS, Network, Task, finetune
+from digpt.transfer.finetune import Network, Task, finetune
 from digpt.transfer.layers import layer_depths, layer_groups
 
 SHORT = Transfer(finetune_epochs=3, finetune_lrs=(2e-3,))
@@ -31,6 +31,12 @@ def _tune(encoder, task, recipe=SHORT, seed=0, reporter=None):
     return finetune(encoder, task, transfer=recipe, seed=seed, device="cpu", reporter=reporter)
 
 
+@pytest.fixture
+def few_steps(monkeypatch):
+    """For what can be seen before anything is learnt."""
+    monkeypatch.setattr("digpt.recipe.LEAST_STEPS", 12)
+
+
 @pytest.mark.slow
 def test_toy_task_is_learnt(dataset, conv):
     recipe = Transfer(finetune_epochs=20, finetune_lrs=(1e-5, 5e-3), finetune_layer_decay=1.0)
@@ -40,14 +46,16 @@ def test_toy_task_is_learnt(dataset, conv):
     np.testing.assert_allclose(found.test.sum(axis=1), 1, atol=1e-5)
 
 
-def test_vit_of_ours_is_tuned(dataset):
+def test_vit_of_ours_is_tuned(dataset, few_steps):
     vit = ViT(image_size=16, patch_size=4, dim=32, depth=2, heads=2)
     found = _tune(encoders.student(vit), _task(dataset))
     assert found.val.shape == (60, 4)
     assert np.isfinite(found.test).all()
 
 
-def test_same_seed_same_predictions_whatever_the_global_generator(dataset, conv_with_dropout):
+def test_same_seed_same_predictions_whatever_the_global_generator(
+    dataset, conv_with_dropout, few_steps
+):
     encoder = conv_with_dropout
     torch.manual_seed(1)
     first = _tune(encoder, _task(dataset))
@@ -59,13 +67,13 @@ def test_same_seed_same_predictions_whatever_the_global_generator(dataset, conv_
     assert not np.array_equal(first.test, _tune(encoder, _task(dataset), seed=1).test)
 
 
-def test_encoder_is_left_as_it_was(dataset, conv):
+def test_encoder_is_left_as_it_was(dataset, conv, few_steps):
     before = {name: value.clone() for name, value in conv.state_dict().items()}
     _tune(conv, _task(dataset))
     assert all(torch.equal(before[n], v) for n, v in conv.state_dict().items())
 
 
-def test_test_labels_and_images_do_not_change_the_choice(dataset, conv):
+def test_test_labels_and_images_do_not_change_the_choice(dataset, conv, few_steps):
     images, labels = dataset.images.array.copy(), dataset.labels.copy()
     test = dataset.indices("test")
     images[test], labels[test] = 0, 0

@@ -1,7 +1,6 @@
 """Regularisers of fine-tuning: what each changes, by which draws, and that off means off."""
 
 import random
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -111,7 +110,7 @@ def test_deeper_branches_are_left_out_more_often_and_none_when_evaluated() -> No
 def test_the_published_recipe_tunes_a_recogniser_without_drop_path_and_says_so(
     dataset, conv, monkeypatch
 ) -> None:
-    monkeypatch.setattr(sys.modules[finetune.__module__], "LEAST_STEPS", 4)
+    monkeypatch.setattr("digpt.recipe.LEAST_STEPS", 4)
     said: list[str] = []
 
     class Lines(Quiet):
@@ -127,7 +126,7 @@ def test_the_published_recipe_tunes_a_recogniser_without_drop_path_and_says_so(
 
 
 def test_the_published_recipe_tunes_a_student_and_repeats_itself(dataset, monkeypatch) -> None:
-    monkeypatch.setattr(sys.modules[finetune.__module__], "LEAST_STEPS", 10)
+    monkeypatch.setattr("digpt.recipe.LEAST_STEPS", 10)
     vit = ViT(image_size=16, patch_size=4, dim=32, depth=2, heads=2)
     rows = {split: dataset.indices(split) for split in ("train", "val", "test")}
     task = Task(images=dataset.images.array, labels=dataset.labels, classes=4, **rows)

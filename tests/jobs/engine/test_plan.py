@@ -1,11 +1,18 @@
 """Plans: equal questions have equal keys, and nothing is planned twice."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
+import torch
+from torch import Tensor, nn
 
-from digpt.recipe import OFF
-from jobs.engine.plan import EARLIER, DatasetFacts, Plan, Stage, make_plan
+from digpt import data as datasets
+from digpt.recipe import OFF, Transfer
+from digpt.reporter import Quiet
+from digpt.transfer import transfer
+from digpt.transfer.encoders import Encoder
+from jobs.engine.plan import EARLIER, DatasetFacts, Plan, Stage, make_plan, tuned_images
 from jobs.spec import load_spec
 
 DATA = DatasetFacts(
@@ -203,3 +210,48 @@ def test_images_kept_larger_than_the_student_are_prepared_apart():
             assert stage.inputs["dataset"] == sizes[48]
         elif "dataset" in stage.inputs:
             assert stage.inputs["dataset"] == sizes[32]
+
+
+class Counting(Encoder):
+    """A linear encoder that counts the images it is shown, those it learns from three times; its
+    copies count with it."""
+
+    seen: ClassVar[list[int]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4))
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen.append(len(images) * (3 if self.training else 1))
+        return self.layers(images[..., :8, :8])
+
+
+def test_a_plan_counts_the_images_that_fine_tuning_reads(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("digpt.recipe.LEAST_STEPS", 12)
+    data = datasets.builtin("digits", n=400, reporter=Quiet())
+    facts = replace(DATA, **{s: len(data.indices(s)) for s in ("train", "val", "test")})
+    recipe = Transfer(finetune_budgets=(2, "all"), label_seeds=2, finetune_epochs=3)
+    transfer(
+        Counting(),
+        data,
+        protocol="finetune",
+        transfer=recipe,
+        label_seeds=range(2),
+        device=torch.device("cpu"),
+        reporter=Quiet(),
+    )
+    assert sum(Counting.seen) == pytest.approx(tuned_images(recipe, facts), rel=0.01)
+
+
+def test_a_published_recogniser_that_is_tuned_costs_its_own_flops_at_its_own_size():
+    def reads(method: str, tokenizer: str, kind: str) -> float:
+        return one(arms_plan({"method": method, "tokenizer": tokenizer}), kind).cost_hint
+
+    tuned = reads("direct", "timm:vit_small_patch32_224", "finetune")
+    assert tuned == pytest.approx(2.2e9, rel=0.05)  # 1.1 billion multiply-adds, as published
+    assert tuned == reads("frozen", "timm:vit_small_patch32_224", "probe")
+    assert reads("frozen", "clip:ViT-H-14@laion2b_s32b_b79k", "probe") == pytest.approx(
+        334e9, rel=0.01
+    )
+    assert reads("direct", "domain-clip", "finetune") < 1e8
