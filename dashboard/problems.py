@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # as importers write it: labels.csv, row 14
 _PLACE = re.compile(
-    r"(?P<file>.+), (?P<part>row|line|image|annotation|category|object) (?P<number>\d+)"
+    r"(?P<file>.+), (?P<part>row|line|image|annotation|category|object|shape) (?P<number>\d+)"
 )
 
 

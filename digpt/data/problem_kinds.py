@@ -145,7 +145,7 @@ _FOLDERS = {
     ),
     "files-unread": _warning(
         "{count} files are of kinds that are not read ({kinds}): they stay out.",
-        "Export pictures as PNG or JPEG, annotations as COCO, Pascal VOC or YOLO.",
+        "Export pictures as PNG or JPEG, annotations as COCO, Pascal VOC, YOLO or LabelMe.",
     ),
     "split-twice": _warning(
         "{count} folders mean the split {split!r}; they are read as one.",
@@ -272,6 +272,32 @@ _ANNOTATIONS = {
         "Annotate it; for a picture without objects, save an XML file without any.",
     ),
     "voc-object": _error("The object cannot be read: {reason}.", "Draw it again."),
+    "labelme-unreadable": _error("The JSON cannot be read: {reason}.", "Save it again."),
+    "labelme-other": _warning("The JSON is no LabelMe annotation.", "Remove the file."),
+    "labelme-missing": _error(
+        "Its picture {name} does not exist.", "Add the picture, or remove the JSON file."
+    ),
+    "labelme-twice": _error(
+        "{path} has a second JSON file; this one is not used.", "Keep the one that is right."
+    ),
+    "labelme-type": _error(
+        "The shape type {kind!r} is not known.",
+        "Draw it as {known}, or leave it out with --skip-bad.",
+    ),
+    "labelme-shape": _error("The shape cannot be read: {reason}.", "Draw it again."),
+    "labelme-left": _warning(
+        "{count} pictures have no JSON file, so they are not imported, e.g. {example}.",
+        "Annotate them; for a picture without objects, save a JSON file without shapes. Or put "
+        "good pictures into a folder named good.",
+    ),
+    "labelme-none": _warning(
+        "{count} pictures have no JSON file: nothing is marked in them, e.g. {example}.",
+        "Right for pictures without objects; else annotate them.",
+    ),
+    "labelme-no-flag": _warning(
+        "No flag is set, so the picture has no class and goes into the pool.",
+        "Set the flag that is its class.",
+    ),
     "yaml-unreadable": _error("The YAML file cannot be read.", "Write names, train and val."),
     "yaml-class-twice": _error(
         "The class {label!r} stands there more than once.", "Give every class its own name."
@@ -323,11 +349,11 @@ _ANNOTATIONS = {
     ),
     "no-boxes": _error(
         "The task detection needs boxes; this source ({format}) has none.",
-        "Give COCO, Pascal VOC, YOLO or images with masks, or another --task.",
+        "Give COCO, Pascal VOC, YOLO, LabelMe or images with masks, or another --task.",
     ),
     "no-masks": _error(
         "The task segmentation needs masks or outlines; this source ({format}) has none.",
-        "Give COCO, Pascal VOC, YOLO or images with masks, or another --task.",
+        "Give COCO, Pascal VOC, YOLO, LabelMe or images with masks, or another --task.",
     ),
 }
 _PICTURES = {

@@ -16,6 +16,8 @@ REMARKS: dict[str, str] = {
     "as-box-table": "table of boxes {files} ({source})",
     "as-coco": "COCO {files} ({source})",
     "as-voc": "Pascal VOC, {count} XML files ({source})",
+    "as-labelme": "LabelMe, {count} JSON files ({source})",
+    "class-of-flags": "the flag that is set for each picture",
     "as-yolo": "YOLO {file} ({source})",
     "as-bare-yolo": "YOLO without YAML ({source})",
     "as-masks": "images with masks ({source})",

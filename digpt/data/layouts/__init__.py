@@ -6,6 +6,7 @@ from digpt.data.layouts.coco import coco, coco_paths
 from digpt.data.layouts.folders import class_folders
 from digpt.data.layouts.huggingface import arrow_paths, huggingface
 from digpt.data.layouts.items import UNREAD, Item, Layout, is_table
+from digpt.data.layouts.labelme import is_labelme, labelme, labelme_paths
 from digpt.data.layouts.manifest import add_details, is_manifest, manifest, table_paths
 from digpt.data.layouts.masks import mask_pairs
 from digpt.data.layouts.tables import read_table
@@ -37,6 +38,8 @@ def _of_all(source: Source) -> Layout:
         return coco(source, paths)
     if paths := voc_paths(source):
         return voc(source, paths)
+    if paths := labelme_paths(source):
+        return labelme(source, paths)
     tables = [read_table(source, path) for path in table_paths(source)]
     if listing := [table for table in tables if is_manifest(table)]:
         return manifest(source, listing)
@@ -63,7 +66,8 @@ def _of_chosen(source: Source, chosen: str) -> Layout:
     if suffix in (".yaml", ".yml"):
         return yolo(source, chosen)
     if suffix == ".json":
-        return coco(source, [chosen])
+        read = labelme if is_labelme(source, chosen) else coco
+        return read(source, [chosen])
     if chosen in arrow_paths(source):
         return huggingface(source, [chosen])
     table = read_table(source, chosen)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from digpt.data.importers import TASKS, read
 from tests.digpt.data.damage import Edit, check_whole, damaged, edits
 from tests.digpt.data.formats.conftest import coco_files, coco_json, picture
+from tests.digpt.data.formats.test_labelme import DENT, labelme_files, written
 from tests.digpt.data.formats.test_voc import voc_files
 from tests.digpt.data.formats.test_yolo import yolo_files
 from tests.digpt.data.test_manifests import KINDS
@@ -71,6 +72,17 @@ def test_xml_files(tmp_path: Path, some: list[Edit], skip_bad: bool):
     files = voc_files()
     files["Annotations/0.xml"] = damaged(files["Annotations/0.xml"], some)
     found = read(write(tmp_path, files), name="x", task="detection", skip_bad=skip_bad)
+    check_whole(found, skip_bad)
+
+
+@often
+@given(
+    st.sampled_from(["shapes", "flags", "imagePath", "imageWidth", *DENT]), anything, st.booleans()
+)
+def test_labelme_values_of_any_kind(tmp_path: Path, place: str, value: object, skip_bad: bool):
+    changed = {"shapes": [DENT | {place: value}]} if place in DENT else {place: value}
+    files = labelme_files(6) | {"0.json": written("0.png", DENT, **changed)}
+    found = read(write(tmp_path, files), name="x", task="segmentation", skip_bad=skip_bad)
     check_whole(found, skip_bad)
 
 
