@@ -168,6 +168,14 @@ _TABLES = {
         "has {columns}.",
         "Rename the two columns.",
     ),
+    "table-no-header": _note(
+        "The table has no header: column {path} is taken as paths, column {label} as classes.",
+        "Nothing need be done if that is right; else write the names of the columns above them.",
+    ),
+    "table-ids": _note(
+        "The column {name!r} is taken as the names of pictures, {label!r} as their classes.",
+        "Nothing need be done if that is right; else name the right columns path and label.",
+    ),
     "excel-bomb": _error("The Excel file unpacks to far more than its size.", "Save it anew."),
     "excel-damaged": _error("The Excel file is damaged.", "Save it again as .xlsx."),
     "excel-sheets": _note(

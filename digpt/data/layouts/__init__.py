@@ -7,7 +7,7 @@ from digpt.data.layouts.folders import class_folders
 from digpt.data.layouts.huggingface import arrow_paths, huggingface
 from digpt.data.layouts.items import UNREAD, Item, Layout, is_table
 from digpt.data.layouts.labelme import is_labelme, labelme, labelme_paths
-from digpt.data.layouts.manifest import add_details, is_manifest, manifest, table_paths
+from digpt.data.layouts.manifest import add_details, is_manifest, manifest, table_paths, understood
 from digpt.data.layouts.masks import mask_pairs
 from digpt.data.layouts.tables import read_table
 from digpt.data.layouts.voc import voc, voc_paths
@@ -40,7 +40,7 @@ def _of_all(source: Source) -> Layout:
         return voc(source, paths)
     if paths := labelme_paths(source):
         return labelme(source, paths)
-    tables = [read_table(source, path) for path in table_paths(source)]
+    tables = [understood(read_table(source, path), source) for path in table_paths(source)]
     if listing := [table for table in tables if is_manifest(table)]:
         return manifest(source, listing)
     layout = mask_pairs(source) or class_folders(source)
@@ -70,7 +70,7 @@ def _of_chosen(source: Source, chosen: str) -> Layout:
         return read(source, [chosen])
     if chosen in arrow_paths(source):
         return huggingface(source, [chosen])
-    table = read_table(source, chosen)
+    table = understood(read_table(source, chosen), source)
     if is_manifest(table):
         return manifest(source, [table])
     return Layout(

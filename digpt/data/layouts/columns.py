@@ -28,6 +28,8 @@ _MEANING = {
     for name in names.split()
 }
 CORNERS = ("x0", "y0", "x1", "y1")
+TARGET = "target"  # Kaggle's column of classes, elsewhere often a number
+_IDS = ("id", "imageid", "imgid", "idcode", "fileid", "uid", "uuid", "画像id", "画像番号")
 
 
 def meaning(name: str) -> str | None:
@@ -68,6 +70,11 @@ def header_row(rows: Sequence[Sequence[str]]) -> int | None:
     return next(classes, next(details, None))
 
 
+def means_id(name: str) -> bool:
+    """Whether a column's name says that it tells pictures apart."""
+    return _plain(name) in _IDS
+
+
 def _role(name: str) -> str:
     lower = name.strip().lower()
     if not lower or re.fullmatch(r"unnamed: \d+", lower):
@@ -77,5 +84,8 @@ def _role(name: str) -> str:
 
 def _meaning(name: str) -> tuple[str | None, bool]:
     """The role and whether it is sure."""
-    plain = unicodedata.normalize("NFKC", name).strip().lower()
-    return _MEANING.get(re.sub(r"[\s_-]", "", plain), (None, False))
+    return _MEANING.get(_plain(name), (None, False))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]", "", unicodedata.normalize("NFKC", name).strip().lower())

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from digpt.data.layouts.columns import CORNERS, lists_classes, roles
+from digpt.data.layouts.columns import CORNERS, TARGET, lists_classes, means_id, roles
 from digpt.data.layouts.folders import wrapper
 from digpt.data.layouts.items import (
     SPLIT_NAMES,
@@ -23,16 +23,18 @@ from digpt.data.remarks import remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
 
+_TRIED = 20  # rows that tell whether a column holds the names of pictures
 _SEVERAL = re.compile(r"\s*[;|、]\s*")  # between the classes of one picture
 
 
 def table_paths(source: Source) -> list[str]:
-    """The tables at the top of a source, and in its split folders."""
+    """The tables at the top of a source, and in its split folders; of Kaggle's not the sample
+    submission, whose classes are made up."""
     prefix = wrapper(source)
     found = []
     for path in source.files:
         folders = folder_of(path[len(prefix) :])
-        if path.startswith(prefix) and is_table(path):
+        if path.startswith(prefix) and is_table(path) and "submission" not in path.lower():
             found += [path] if not folders or folders.lower() in SPLIT_NAMES else []
     return found
 
@@ -40,6 +42,49 @@ def table_paths(source: Source) -> list[str]:
 def is_manifest(table: Table) -> bool:
     """Whether a table has one column of paths and one of classes."""
     return lists_classes(table.header)
+
+
+def understood(table: Table, source: Source) -> Table:
+    """The table with names for its columns where it has no header, or where the pictures are known
+    by an id, as on Kaggle; else as it is."""
+    if not table.rows or is_manifest(table):
+        return table
+    return _without_header(table, source) or _with_ids(table, source) or table
+
+
+def _without_header(table: Table, source: Source) -> Table | None:
+    """Of two columns whose first row names a picture."""
+    if len(table.header) != 2:
+        return None
+    places = Places(source)
+    is_path = [len(_found(places, table.path, cell)) == 1 for cell in table.header]
+    if sum(is_path) != 1:
+        return None
+    at = is_path.index(True)
+    header = ["path", "label"] if at == 0 else ["label", "path"]
+    said = problem("table-no-header", table.path, path=at + 1, label=2 - at)
+    rows = [(table.rows[0][0] - 1, table.header), *table.rows]
+    return table._replace(header=header, rows=rows, problems=[*table.problems, said])
+
+
+def _with_ids(table: Table, source: Source) -> Table | None:
+    """Of a column of ids that most pictures of its first rows are called by, and one of classes."""
+    meant, header = roles(table.header), list(table.header)
+    ids = [i for i, name in enumerate(header) if means_id(name)]
+    labels = [i for i, role in enumerate(meant) if role == "label"] or [
+        i for i, name in enumerate(header) if name.strip().lower() == TARGET
+    ]
+    if "path" in meant or len(ids) != 1 or len(labels) != 1:
+        return None
+    at, label = ids[0], labels[0]
+    places = Places(source)
+    tried = [row[at] for _, row in table.rows[:_TRIED] if at < len(row)]
+    known = sum(len(_found(places, table.path, cell)) == 1 for cell in tried)
+    if known * 2 <= len(tried):
+        return None
+    said = problem("table-ids", table.path, name=header[at], label=header[label])
+    header[at], header[label] = "path", "label"
+    return table._replace(header=header, problems=[*table.problems, said])
 
 
 def manifest(source: Source, read: list[Table]) -> Layout:

@@ -215,6 +215,35 @@ def test_columns_are_known_by_the_names_that_factories_give_them(pictures, heade
     assert found.classes == ("good", "scratch")
 
 
+def test_two_columns_without_a_header_are_read_and_that_is_said(pictures):
+    found = read(pictures(table().partition("\n")[2] + "gone.png,good\n"), name="x", skip_bad=True)
+    assert found.dataset is not None
+    assert found.dataset.classes == ("good", "scratch")
+    assert len(found.dataset) == 6
+    assert errors(found) == ["labels.csv, row 7: gone.png does not exist."]
+    assert "column 1 is taken as paths" in " ".join(p.what for p in found.problems)
+
+
+@pytest.mark.parametrize("header", ["id,label", "image_id,target", "ID_code,不良種別"])
+def test_ids_that_pictures_are_called_by_are_their_paths(pictures, header: str):
+    rows = "".join(f"{i},{'good' if i % 2 else 'scratch'}\n" for i in range(6))
+    folder = pictures(f"{header}\n{rows}")
+    (folder / "sample_submission.csv").write_text(f"{header}\n0,good\n")
+    found = read(folder, name="x")
+    assert found.dataset is not None, errors(found)
+    assert found.dataset.classes == ("good", "scratch")
+    assert found.format == "table labels.csv (folder)"
+    assert "is taken as the names of pictures" in " ".join(p.what for p in found.problems)
+
+
+def test_ids_that_no_picture_is_called_by_are_no_paths(pictures):
+    found = read(pictures("id,label\n101,good\n102,scratch\n") / "labels.csv", name="x")
+    assert errors(found) == [
+        "labels.csv: The table needs one column of paths (path, file, image) and one of classes "
+        "(label); it has id, label."
+    ]
+
+
 def test_row_numbers_that_pandas_writes_mean_nothing(pictures):
     rows = [f"{n},{row}" for n, row in enumerate(table().splitlines()[1:])]
     found = read(pictures("\n".join([",path,label", *rows])), name="x").dataset
