@@ -146,6 +146,11 @@ class Transfer:
         """Short schedules that are run before the full one, one for each learning rate."""
         return len(self.finetune_lrs) if len(self.finetune_lrs) > 1 else 0
 
+    def finetune_all_steps(self, labelled: int) -> int:
+        """Those of the trials and of the full schedule."""
+        steps = self.finetune_steps(labelled)
+        return steps + self.finetune_trials * trial_steps(steps)
+
 
 def trial_steps(steps: int) -> int:
     """Steps of a short schedule that tells learning rates apart."""

@@ -29,3 +29,15 @@ class Quiet:
     def log(self, message: str, level: str = "info") -> None: ...
 
     def check(self) -> None: ...
+
+
+class Counted:
+    """Progress of work that is told unit by unit."""
+
+    def __init__(self, reporter: Reporter, total: int) -> None:
+        self.reporter, self.total, self.done = reporter, total, 0
+
+    def one(self) -> None:
+        """One more unit is finished."""
+        self.done += 1
+        self.reporter.progress(self.done, self.total)

@@ -10,7 +10,7 @@ from digpt.data.dataset import ImageDataset
 from digpt.data.splits import label_subset
 from digpt.errors import UserError, pick
 from digpt.recipe import Transfer
-from digpt.reporter import Reporter
+from digpt.reporter import Counted, Reporter
 from digpt.transfer.encoders import Encoder, frozen, recogniser, student
 from digpt.transfer.features import extract
 from digpt.transfer.finetune import Task, finetune
@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 Budget = int | str  # labels per class, or "all"
+_Subset = tuple[Budget, int, np.ndarray]  # label seed, rows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,6 +105,7 @@ def _knn(trial: _Trial) -> list[Run]:
 def _finetune(trial: _Trial) -> list[Run]:
     runs, recipe = [], trial.transfer
     subsets = list(_subsets(trial, trial.transfer.finetune_budgets))
+    counted = Counted(trial.reporter, _steps(trial.transfer, subsets))
     for budget, seed, subset in subsets:
         if not runs or runs[-1].label_budget != budget:
             recipe = trial.transfer  # all learning rates are open again
@@ -116,11 +118,20 @@ def _finetune(trial: _Trial) -> list[Run]:
             seed=seed,
             device=trial.device,
             reporter=trial.reporter,
+            counted=counted,
         )
         recipe = replace(recipe, finetune_lrs=(predictions.chosen["lr"],))
         runs.append(_run("finetune", budget, seed, subset, predictions))
-        trial.reporter.progress(len(runs), len(subsets))
     return runs
+
+
+def _steps(transfer: Transfer, subsets: Sequence[_Subset]) -> int:
+    """Of all fine-tunings; the first of each budget tries the learning rates."""
+    first = {budget: len(rows) for budget, _, rows in reversed(subsets)}
+    trials = sum(
+        transfer.finetune_all_steps(n) - transfer.finetune_steps(n) for n in first.values()
+    )
+    return trials + sum(transfer.finetune_steps(len(rows)) for _, _, rows in subsets)
 
 
 PROTOCOLS: dict[str, Callable[[_Trial], list[Run]]] = {
@@ -147,7 +158,7 @@ def _on_features(protocol: str, trial: _Trial) -> list[Run]:
     return runs
 
 
-def _subsets(trial: _Trial, budgets: Sequence[Budget]) -> Iterator[tuple[Budget, int, np.ndarray]]:
+def _subsets(trial: _Trial, budgets: Sequence[Budget]) -> Iterator[_Subset]:
     """Budget, label seed and the training rows that they may see."""
     for budget in budgets:
         for seed in [0] if budget == "all" else trial.label_seeds:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from digpt.errors import UserError
 from digpt.evaluate.metrics import score
 from digpt.recipe import CHECKPOINTS, Transfer, trial_steps
-from digpt.reporter import Reporter
+from digpt.reporter import Counted, Reporter
 from digpt.transfer.augment import augment
 from digpt.transfer.encoders import Encoder
 from digpt.transfer.features import as_images
@@ -44,12 +44,15 @@ def finetune(
     seed: int,
     device: torch.device | str,
     reporter: Reporter,
+    counted: Counted | None = None,
 ) -> Predictions:
     """Probabilities of the tuned copy that does best on validation; `encoder` is left as it was.
 
     The schedule is the recipe's epochs, or LEAST_STEPS if these are more. With several learning
     rates each first runs a quarter of it as a schedule of its own; the one that validation likes
     best then runs in full. The test rows are seen once, by the final network.
+
+    counted: where steps are counted as part of more work; else they are this fine-tuning's own.
     """
     if not encoder.is_tunable:
         raise UserError(
@@ -60,7 +63,8 @@ def finetune(
         )
     if transfer.finetune_drop_path and not branching(encoder):
         reporter.log("This recogniser has no blocks of ours: it is tuned without drop path.")
-    run = _Run(encoder, task, transfer, seed, torch.device(device), reporter)
+    counted = counted or Counted(reporter, transfer.finetune_all_steps(len(task.train)))
+    run = _Run(encoder, task, transfer, seed, torch.device(device), reporter, counted)
     steps = transfer.finetune_steps(len(task.train))
     lr = run.best_lr(steps)
     tuned = run.train(lr, steps, CHECKPOINTS)
@@ -103,6 +107,7 @@ class _Run:
     seed: int
     device: torch.device
     reporter: Reporter
+    counted: Counted
 
     @property
     def batch(self) -> int:
@@ -135,6 +140,7 @@ class _Run:
             self.reporter.check()
             self._step(network, optimizer, next(batches), generator, regulariser)
             schedule.step()
+            self.counted.one()
             if step in stops:
                 now = self._checkpoint(network, stops[step])
                 if best is None or now.value >= best.value:  # of equals the later

@@ -22,6 +22,12 @@ RECIPE = Transfer(
 )
 
 
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    """What is seen here can be seen before anything is learnt."""
+    monkeypatch.setattr("digpt.recipe.LEAST_STEPS", 8)
+
+
 class Means(Tokenizer):
     """Mean colour of each quarter of the image; codes are whether it is bright."""
 
@@ -73,6 +79,22 @@ def test_same_inputs_same_predictions(protocol, dataset, conv):
         _transfer(conv, dataset, protocol), _transfer(conv, dataset, protocol), strict=True
     ):
         np.testing.assert_array_equal(one.predictions.test, two.predictions.test)
+
+
+def test_fine_tuning_tells_every_step_and_ends_at_the_last(dataset, conv):
+    told = []
+
+    class Told(Quiet):
+        def progress(self, done, total):
+            told.append((done, total))
+
+    recipe = replace(RECIPE, finetune_budgets=(5, "all"))
+    transfer(
+        conv, dataset, protocol="finetune", transfer=recipe, label_seeds=(0, 1),
+        device="cpu", reporter=Told(),
+    )  # fmt: skip
+    steps = [2 + 2 + 8, 8, 2 + 2 + 8]  # both rates are tried at the first draw of a budget
+    assert told == [(done, sum(steps)) for done in range(1, 1 + sum(steps))]
 
 
 def test_learning_rate_is_chosen_once_per_budget(dataset, conv):
