@@ -1,8 +1,9 @@
 """Tokenizer families as cards to choose from: no torch, so that a page can list them at once."""
 
 import importlib.util
+from collections import Counter
 
-from digpt.tokenizers.names import FAMILIES, Family
+from digpt.tokenizers.names import FAMILIES, Family, parse
 from jobs import governance
 from jobs.views import DatasetView, TokenizerView
 
@@ -11,6 +12,30 @@ EXAMPLES = {  # how a family that needs an argument may be written
     "clip": "clip:ViT-B-32@laion2b_s34b_b79k",
     "timm": "timm:vit_small_patch14_dinov2.lvd142m",
 }
+OWN = "codebook:{k}(filters)"  # where images are too few for a domain-clip to make codes of
+MOST_CODES = (128, 64, 32, 16)  # of filters
+
+
+def codes_for(data: DatasetView) -> int | None:
+    """The codes of filters that surely fit this many images; None where none do.
+
+    A check fits on about half of the pool and training images, groups may make it a quarter, and
+    images of 32 px have 16 tokens each, of which a code needs two.
+    """
+    images = sum(_learned_from(data).values())
+    return next((k for k in MOST_CODES if images // 4 * 16 >= 2 * k), None)
+
+
+def is_too_small(data: DatasetView, name: str) -> bool:
+    """Whether the captioned images are fewer than the tokenizer needs."""
+    found = _learned_from(data)
+    unlabelled = 0 if data.caption_columns else found.get("", 0)  # no class to make captions of
+    return sum(found.values()) - unlabelled < parse(name).fewest_captioned
+
+
+def _learned_from(data: DatasetView) -> Counter[str]:
+    """Pool and training images by class, "" for those without one."""
+    return Counter(data.counts.get("train", {})) + Counter(data.counts.get("pool", {}))
 
 
 def tokenizers(data: DatasetView | None) -> list[TokenizerView]:
@@ -22,11 +47,16 @@ def _card(family: str, facts: Family, data: DatasetView | None) -> TokenizerView
     ready, remark = True, ""
     if facts.needs_weights:
         ready, remark = False, "needs-weights"
+    elif facts.needs_captions and data is not None and is_too_small(data, family):
+        ready, remark = False, "few-images"
     elif facts.needs_captions and data is not None and not data.caption_columns:
         remark = "captions-from-labels"
     if family in ("clip", "domain-clip") and importlib.util.find_spec("open_clip") is None:
         ready, remark = False, "needs-open-clip"
     name = EXAMPLES.get(family, family)
+    if family == "codebook" and data is not None and is_too_small(data, "domain-clip"):
+        name = OWN.format(k=codes_for(data) or MOST_CODES[-1])
+        ready, remark = (True, "") if codes_for(data) else (False, "few-images")
     known = governance.facts(name)
     return TokenizerView(
         name=name,

@@ -61,7 +61,7 @@ from dashboard.pages.tokens.deep import deep_card, offer
 from dashboard.pages.tokens.licences import forbidden
 from dashboard.pages.tokens.licences import licences as token_licences
 from dashboard.pages.tokens.parts import cards as token_cards
-from dashboard.pages.tokens.view import CODES, price
+from dashboard.pages.tokens.view import CODES, FIRST, is_offered, offered, price
 from dashboard.pages.tokens.view import head as tokens_head
 from dashboard.pages.tokens.view import named as named_tokenizers
 from dashboard.text import Viewer
@@ -564,6 +564,17 @@ class TestData:
 
 
 class TestTokens:
+    @pytest.mark.parametrize(
+        ("train", "codes"),
+        [(400, "codebook:128(filters)"), (10, "codebook:16(filters)"), (7, None)],
+    )
+    def test_no_more_codes_are_offered_than_the_images_allow(self, train: int, codes: str | None):
+        counts = {"train": {"ok": train}, "test": {"ok": 1000}}
+        names = offered(replace(fakes.dataset("parts"), counts=counts))
+        assert names == (*FIRST, *([codes] if codes else []))
+        assert is_offered(names)
+        assert not is_offered(["filters", "codebook:64(domain-clip)"])
+
     def test_before_a_check_it_says_that_nobody_has_looked(self, service):
         assert "Nobody has looked" in tokens_head(tokens.view(service), EN)
         assert 'id="tokens-none"' in token_cards(tokens.view(service), EN)

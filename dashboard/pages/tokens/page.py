@@ -12,7 +12,17 @@ from dashboard.pages.tokens.codes import curve
 from dashboard.pages.tokens.deep import deep_card, offer
 from dashboard.pages.tokens.licences import forbidden, licences
 from dashboard.pages.tokens.parts import cards
-from dashboard.pages.tokens.view import CODES, FIRST, choices, head, named, price, view
+from dashboard.pages.tokens.view import (
+    CODES,
+    FIRST,
+    choices,
+    head,
+    is_offered,
+    named,
+    offered,
+    price,
+    view,
+)
 from dashboard.text import Viewer
 from digpt.errors import UserError
 
@@ -92,11 +102,12 @@ class _Page:
                   "trigger_mode": "always_last"}  # fmt: skip
         newest = {**ordered, "trigger_mode": "always_last"}  # "once" forgets what comes meanwhile
         # the list first: the rest imports torch once after a start, which takes seconds
-        listed = demo.load(self.load, self.dataset, self.dataset, **QUIET)
+        listed = demo.load(self.load, named, named, **QUIET)
         listed.then(self.draw, asked, shown, **ordered).then(
             self.quote, named, self.price, **priced
         )
-        chosen = self.dataset.input(self.draw, asked, shown, **newest)
+        offer_names = self.dataset.input(self.offer, named, self.names, **newest)
+        chosen = offer_names.then(self.draw, asked, shown, **newest)
         chosen.then(None, self.dataset, None, js=_KEEP_ADDRESS, **PRIVATE)
         chosen.then(self.quote, named, self.price, **priced)
         renamed = self.names.blur(self.draw, asked, shown, **newest)
@@ -113,9 +124,19 @@ class _Page:
                 drawn.then(self.quote, named, self.price, **priced)
             stop.click(errand.stop, None, None, queue=False, **QUIET)
 
-    def load(self, chosen: str | None, request: gr.Request) -> Any:
+    def load(self, chosen: str | None, names: str, request: gr.Request) -> list[Any]:
         datasets, name = choices(self.service, chosen or request.query_params.get("dataset", ""))
-        return gr.update(choices=[d.name for d in datasets], value=name)
+        listed = gr.update(choices=[d.name for d in datasets], value=name)
+        return [listed, self.offer(name, names, request)]
+
+    def offer(self, dataset: str, names: str, request: gr.Request) -> Any:
+        """The names to begin with on a dataset, unless a person has entered others."""
+        me, wanted = viewer(request, self.me.language), offered(self.service.dataset(dataset))
+        why = "" if len(wanted) > len(FIRST) else me.text("tokens.names.few")
+        kept = named(names)
+        return gr.update(
+            value=", ".join(wanted) if not kept or is_offered(kept) else names, info=why
+        )
 
     def draw(
         self, dataset: str, names: str, base: str, accepted: list[str], request: gr.Request
@@ -141,11 +162,14 @@ class _Page:
             return note(me.error(error), "more", "tokens-deep-why")
         return offer(found, me)
 
+    def wanted(self, dataset: str, names: str) -> list[str]:
+        return named(names) or [*offered(self.service.dataset(dataset))]
+
     def examine(
         self, dataset: str, names: str, _: str, accepted: list[str], request: gr.Request
     ) -> Iterator[list[Any]]:
         """Check the tokens, saying how far it is; stops when asked."""
-        wanted = named(names) or list(FIRST)
+        wanted = self.wanted(dataset, names)
         yield from self.errand.run(
             lambda reporter: self.service.check_tokens(dataset, wanted, reporter, accepted),
             request,
@@ -155,7 +179,7 @@ class _Page:
         self, dataset: str, names: str, _: str, accepted: list[str], request: gr.Request
     ) -> Iterator[list[Any]]:
         """A deep check; it goes on when the page is left, and is cancelled when asked."""
-        wanted = named(names) or list(FIRST)
+        wanted = self.wanted(dataset, names)
         yield from self.deep_errand.run(
             lambda reporter: self.service.deep_check(dataset, wanted, reporter, accepted), request
         )

@@ -10,6 +10,7 @@ from dashboard.html import Html, page_head, rich
 from dashboard.text import Viewer
 from digpt.errors import UserError
 from digpt.tokenizers.names import parse
+from jobs.families import MOST_CODES, OWN, codes_for
 from jobs.governance import Facts
 from jobs.views import LicenceAccepted
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from jobs.views import DatasetView, EstimateView
 
 CODES = (16, 64, 256, 1024)  # numbers of codes that a curve is measured at
-FIRST = ("filters", "pixels", "random", "codebook:128(filters)")  # quick ones that need nothing
+FIRST = ("filters", "pixels", "random")  # quick ones that need nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ def view(
 ) -> View:
     """What is known already; nothing is measured or priced here."""
     datasets, chosen = choices(service, dataset)
-    wanted = tuple(names) or FIRST
+    data = next(d for d in datasets if d.name == chosen)
+    wanted = tuple(names) or offered(data)
     found, deep = service.known_tokens(chosen, wanted), _deep(service, chosen)
     curve = _curve(service, chosen, base)
     licences = _licences(service, [*wanted, *([base] if base else [])])
@@ -56,6 +58,17 @@ def choices(service: "PilotService", dataset: str = "") -> tuple[tuple["DatasetV
     added = [d for d in datasets if not d.builtin]
     chosen = ([d for d in datasets if d.name == dataset] or added[-1:] or list(datasets))[0]
     return datasets, chosen.name
+
+
+def offered(data: "DatasetView") -> tuple[str, ...]:
+    """The tokenizers to begin with: as many codes as the images allow, none where they are few."""
+    codes = codes_for(data)
+    return (*FIRST, *([OWN.format(k=codes)] if codes else []))
+
+
+def is_offered(names: Sequence[str]) -> bool:
+    """Whether these are what some dataset is offered, so not a person's own choice."""
+    return tuple(names) in {FIRST, *((*FIRST, OWN.format(k=k)) for k in MOST_CODES)}
 
 
 def _licences(service: "PilotService", names: Sequence[str]) -> dict[str, Facts]:
@@ -82,7 +95,8 @@ def _deep(service: "PilotService", dataset: str) -> "DeepView | None":
 
 def price(service: "PilotService", dataset: str, names: Sequence[str]) -> "EstimateView":
     """Of a deep check; a UserError says why these tokenizers cannot have one here."""
-    return service.estimate(service.deep_spec(dataset, tuple(names) or FIRST))
+    wanted = tuple(names) or offered(service.dataset(dataset))
+    return service.estimate(service.deep_spec(dataset, wanted))
 
 
 def named(text: str) -> list[str]:
