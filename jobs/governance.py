@@ -91,28 +91,32 @@ def check_accepted(tokenizers: Iterable[str], accepted: Iterable[str]) -> list[s
 def _facts(name: TokenizerName) -> Facts:
     if name.base is not None and (name.needs_base or name.tunes):
         return _facts(name.base)
-    model, weights = _parts(name)
-    if is_file(weights):
-        return OWN_FILE
+    model, weights, file = _parts(name)
     for rule in _content()["rules"]:
         if _fits(rule, name.family, model, weights):
-            return Facts(
+            found = Facts(
                 licence=rule["licence"],
                 training_data=rule["training_data"],
                 commercial=_word(rule["commercial"]),
                 concerns=tuple(rule["concerns"]),
                 source=rule["source"],
             )
-    return UNKNOWN
+            # That a model's published weights are free says nothing of somebody's file for it
+            return OWN_FILE if file and not weights and not found.needs_consent else found
+    return OWN_FILE if file else UNKNOWN
 
 
-def _parts(name: TokenizerName) -> tuple[str, str]:
-    """Model and weights as they are written: `ViT-B-32@openai`, `vit_small.augreg_in1k`, or either
-    with a file after the @."""
+def _parts(name: TokenizerName) -> tuple[str, str, bool]:
+    """Model and weights as they are written (`ViT-B-32@openai`, `vit_small.augreg_in1k`), and
+    whether they come from a file. A file keeps the terms of what its name says it holds: behind
+    a proxy `timm:vit_base_patch16_224.mae@FILE` is the way to the same weights."""
     model, _, weights = (name.argument or "").partition("@")
+    file = is_file(weights.strip())
+    if file:
+        weights = ""
     if not weights and name.family == "timm":
         model, _, weights = model.partition(".")
-    return model.strip(), weights.strip()
+    return model.strip(), weights.strip(), file
 
 
 def _fits(rule: Mapping[str, Any], family: str, model: str, weights: str) -> bool:

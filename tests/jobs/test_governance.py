@@ -54,8 +54,23 @@ def test_what_is_not_listed_is_unknown_and_says_so(name: str):
     assert governance.facts(name) == governance.UNKNOWN
 
 
-def test_a_file_of_ones_own_has_its_own_terms():
-    assert governance.facts("clip:ViT-B-32@weights/metaclip.pt") == governance.OWN_FILE
+@pytest.mark.parametrize(
+    "name",
+    [
+        "clip:ViT-B-32@weights/a.pt",
+        "clip:ViT-B-16-SigLIP@b.pt",
+        "timm:vit_base_patch16_224@c.pt",
+    ],
+)
+def test_a_file_of_ones_own_has_its_own_terms(name: str):
+    assert governance.facts(name) == governance.OWN_FILE
+
+
+@pytest.mark.parametrize(
+    "name", ["timm:vit_base_patch16_224.mae@weights/mae.safetensors", "clip:MobileCLIP-S1@s1.pt"]
+)
+def test_a_file_that_is_named_as_published_weights_keeps_their_terms(name: str):
+    assert governance.facts(name).needs_consent
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda r: f"{r['family']} {r.get('weights', '')}")
