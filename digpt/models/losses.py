@@ -57,28 +57,33 @@ class Losses:
 
 def cosine(prediction: Tensor, target: Tensor) -> Tensor:
     """2 - 2 cos of each token: 0 for the same direction, 4 for the opposite one."""
-    return 2 - 2 * F.cosine_similarity(prediction.float(), target.float(), dim=-1)
+    return 2 - 2 * F.cosine_similarity(_wide(prediction), _wide(target), dim=-1)
 
 
 def mse(prediction: Tensor, target: Tensor) -> Tensor:
     """Squared error of each token, mean over channels."""
-    return (prediction.float() - target.float()).square().mean(dim=-1)
+    return (_wide(prediction) - _wide(target)).square().mean(dim=-1)
 
 
 def smooth_l1(prediction: Tensor, target: Tensor) -> Tensor:
     """Huber loss of each token, mean over channels; meant for whitened tokens."""
-    return F.smooth_l1_loss(prediction.float(), target.float(), reduction="none").mean(dim=-1)
+    return F.smooth_l1_loss(_wide(prediction), _wide(target), reduction="none").mean(dim=-1)
 
 
 def cross_entropy(prediction: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Cross-entropy of logits (..., codes) against codes (...), in nats."""
     loss = F.cross_entropy(
-        prediction.float().flatten(0, -2),
+        _wide(prediction).flatten(0, -2),
         target.flatten(),
         reduction="none",
         label_smoothing=label_smoothing,
     )
     return loss.view(target.shape)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """At least in float32: half precision is too coarse to compare in."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 CONTINUOUS: dict[str, TokenLoss] = {"cosine": cosine, "mse": mse, "smooth-l1": smooth_l1}
@@ -114,12 +119,25 @@ def prediction_loss(
     of: TokenLoss, said: Prediction, target: Tensor, global_token: Tensor | None
 ) -> Tensor:
     """Mean loss of predicted tokens (B, ..., C), the global one (B, C) counting as one more."""
+    _check_kind(of, target)
     _check_shape("tokens", target, said.patches)
     per_token = of(said.patches, target)
     if said.global_token is None or global_token is None:
         return mean_loss(per_token)
     _check_shape("global tokens", global_token, said.global_token)
     return mean_loss(per_token, of(said.global_token, global_token))
+
+
+def _check_kind(of: TokenLoss, target: Tensor) -> None:
+    """Raise `UserError` where codes came to a model of continuous tokens, or the reverse."""
+    wants_codes = getattr(of, "func", of) is cross_entropy
+    if wants_codes == target.is_floating_point():
+        wanted, came = ("codes", "continuous") if wants_codes else ("continuous tokens", "codes")
+        raise UserError(
+            f"This model predicts {wanted}, and the targets are {came} ({target.dtype}): build it"
+            " to suit the tokenizer.",
+            field="tokens",
+        )
 
 
 def _check_shape(what: str, target: Tensor, said: Tensor) -> None:
@@ -134,7 +152,12 @@ def _check_shape(what: str, target: Tensor, said: Tensor) -> None:
 
 def check_batch(images: Tensor, tokens: Tensor, order: Tensor | None, count: int) -> None:
     """Raise `UserError` unless there are tokens and an order (B, count) for each of the B images:
-    torch would let one of them serve all."""
+    torch would let one of them serve all, and a cluster that was read be predicted."""
+    axes, written = (4, "(B, h, w, C)") if tokens.is_floating_point() else (3, "(B, h, w)")
+    if tokens.ndim != axes:
+        raise UserError(
+            f"Tokens have the shape {tuple(tokens.shape)} and must have {written}.", field="tokens"
+        )
     if len(tokens) != len(images):
         raise UserError(
             f"There are tokens of {len(tokens)} images for a batch of {len(images)}.",
@@ -143,6 +166,11 @@ def check_batch(images: Tensor, tokens: Tensor, order: Tensor | None, count: int
     if order is not None and order.shape != (len(images), count):
         raise UserError(
             f"The order has the shape {tuple(order.shape)} and must have {(len(images), count)}.",
+            field="order",
+        )
+    if order is not None and (order.sort(dim=1).values != torch.arange(count).to(order)).any():
+        raise UserError(
+            f"Each row of the order must hold every number from 0 to {count - 1} once.",
             field="order",
         )
 

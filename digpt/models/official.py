@@ -15,6 +15,7 @@ from digpt.errors import UserError
 from digpt.models.digpt import DiGPT
 from digpt.models.losses import token_loss
 from digpt.models.vit import ViT
+from digpt.tokenizers.weights import named_tensors
 
 TAPS = (6, 8, 10, 12)
 # Ours -> theirs, the one mapping table; the first pattern that matches a name is applied. "kd"
@@ -46,7 +47,11 @@ _SIZES_OF_DECODERS = {"decoder_pos_embed": 3, "ar_enc2dec.weight": 2, "ar_pred.w
 def from_official(
     state_dict: Mapping[str, Tensor], *, heads: int = 12, decoder_heads: int = 32
 ) -> DiGPT:
-    """The published pretraining model with these weights: cosine losses and a global token."""
+    """The published pretraining model with these weights: cosine losses and a global token.
+
+    state_dict: the weights, or a checkpoint that holds them under "model".
+    """
+    state_dict = _weights(state_dict)
     _require(state_dict, _SIZES_OF_ENCODER | _SIZES_OF_DECODERS)
     vit = _empty_vit(state_dict, heads)
     if vit.depth < TAPS[-1]:
@@ -101,6 +106,7 @@ def encoder(state_dict: Mapping[str, Tensor], *, heads: int = 12) -> ViT:
 
     Decoders, and the head of a fine-tuned checkpoint, are not read.
     """
+    state_dict = _weights(state_dict)
     _require(state_dict, _SIZES_OF_ENCODER)
     vit = _empty_vit(state_dict, heads)
     _load(vit, state_dict, {name: official_names(f"encoder.{name}") for name in vit.state_dict()})
@@ -140,13 +146,22 @@ def _empty_vit(state_dict: Mapping[str, Tensor], heads: int) -> ViT:
     )
 
 
+def _weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    try:
+        return named_tensors(state_dict)
+    except ValueError as error:
+        raise UserError(
+            f"This is not an official D-iGPT checkpoint: {error}.", field="init"
+        ) from error
+
+
 def _require(state_dict: Mapping[str, Tensor], axes: Mapping[str, int]) -> None:
     """Raise `UserError` unless these weights, which tell the sizes, are there."""
     missing = [name for name in axes if name not in state_dict]
     if missing:
         raise UserError(
             f"This is not an official D-iGPT checkpoint: {listed(missing)} missing."
-            " Give the state dict itself (often under the key 'model').",
+            " Give the file that its pretraining wrote.",
             field="init",
             missing=missing,
         )
@@ -178,7 +193,7 @@ def _load(
 def _problems(
     ours: Mapping[str, Tensor], state_dict: Mapping[str, Tensor], names: Mapping[str, list[str]]
 ) -> list[str]:
-    missing, differing, unequal = [], [], []
+    missing, differing, unequal, odd = [], [], [], []
     for name, value in ours.items():
         shape = _official_shape(name, value)
         for theirs in names[name]:
@@ -187,6 +202,8 @@ def _problems(
             elif tuple(state_dict[theirs].shape) != shape:
                 found = "×".join(map(str, state_dict[theirs].shape))
                 differing.append(f"{theirs} is {found} and should be {'×'.join(map(str, shape))}")
+            elif not state_dict[theirs].isfinite().all():
+                odd.append(theirs)
             elif not torch.equal(
                 state_dict[theirs], state_dict.get(names[name][0], torch.empty(0))
             ):
@@ -194,6 +211,7 @@ def _problems(
     return [
         *([f"{listed(missing)} missing"] if missing else []),
         *([f"shapes differ: {listed(differing)}"] if differing else []),
+        *([f"not all numbers are finite in {listed(odd)}"] if odd else []),
         *([f"{listed(unequal)} should equal entry 0, which they share"] if unequal else []),
     ]
 

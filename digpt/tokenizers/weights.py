@@ -3,7 +3,7 @@
 import argparse
 import re
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from pickle import UnpicklingError
@@ -55,14 +55,18 @@ def existing(weights: str, user: str) -> Path:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The named tensors of a file; of a pickle only tensors are read, never code.
+    """The named tensors of a file; of a pickle only tensors are read, never code."""
+    return named_tensors(load_file(path) if path.suffix == ".safetensors" else _unpickled(path))
 
-    Training scripts wrap them, and save their options beside them.
+
+def named_tensors(found: Any) -> dict[str, Tensor]:
+    """The weights of a checkpoint: training scripts wrap them, and save their options beside them.
+
+    ValueError where there are none.
     """
-    found: Any = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
     for key in ("state_dict", "model"):
-        found = found.get(key, found) if isinstance(found, dict) else found
-    if not isinstance(found, dict):
+        found = found.get(key, found) if isinstance(found, Mapping) else found
+    if not isinstance(found, Mapping):
         raise ValueError(f"it holds a {type(found).__name__}, no named weights")
     return {
         str(name).removeprefix("module."): value

@@ -414,6 +414,10 @@ def test_one_entry_does_not_silently_serve_a_batch() -> None:
     for wrong in (order[:1], order[:, :3]):
         with pytest.raises(UserError, match=r"must have \(2, 4\)"):
             model(images, tokens, order=wrong)
+    with pytest.raises(UserError, match="every number from 0 to 3 once"):
+        model(images, tokens, order=torch.tensor([[0, 1, 2, 2], [0, 1, 2, 3]]))
+    with pytest.raises(UserError, match=r"must have \(B, h, w, C\)"):
+        model(images, tokens.flatten(1, 2), order=order)
 
 
 @pytest.mark.parametrize("kept", ["ar", "visible"])

@@ -78,3 +78,19 @@ def test_targets_of_another_shape_are_refused_where_torch_would_spread_them() ->
     for narrow, few in ((tokens[..., :1], whole), (tokens[:1], whole), (tokens, whole[:, :1])):
         with pytest.raises(UserError, match="build it to suit the tokenizer"):
             prediction_loss(cosine, said, narrow, few)
+
+
+def test_codes_are_no_targets_of_a_continuous_model_nor_the_reverse() -> None:
+    said = Prediction(torch.randn(2, 3, 3))
+    codes, tokens = torch.zeros(2, 3, dtype=torch.long), torch.randn(2, 3, 3)
+    with pytest.raises(UserError, match="predicts continuous tokens, and the targets are codes"):
+        prediction_loss(cosine, said, codes, None)
+    with pytest.raises(UserError, match="predicts codes, and the targets are continuous"):
+        prediction_loss(token_loss("cross-entropy", 3), said, tokens, None)
+
+
+def test_a_model_in_double_precision_is_compared_in_it() -> None:
+    prediction, target = torch.randn(4, 5).double(), torch.randn(4, 5).double()
+    for loss in (cosine, mse, smooth_l1):
+        assert loss(prediction, target).dtype == torch.float64
+        assert loss(prediction.bfloat16(), target.half()).dtype == torch.float32

@@ -155,7 +155,17 @@ def test_half_precision_weights_are_read_as_float32() -> None:
     assert torch.equal(vit.cls_token, state["cls_token"].float()[0, 0])
 
 
+def test_a_checkpoint_as_training_scripts_write_it_is_the_same_model() -> None:
+    state = official_layout()
+    wrapped = {"model": {f"module.{n}": w for n, w in state.items()}, "epoch": 299, "scaler": {}}
+    back = to_official(from_official(wrapped, heads=2, decoder_heads=4))
+    assert all(torch.equal(back[name], value) for name, value in state.items())
+    assert torch.equal(encoder(wrapped, heads=2).cls_token, state["cls_token"][0, 0])
+
+
 def test_a_wrong_file_is_told_in_one_sentence() -> None:
+    with pytest.raises(UserError, match="holds a list, no named weights"):
+        encoder([1, 2], heads=2)
     with pytest.raises(UserError, match=r"not an official D-iGPT checkpoint: patch_embed.*missing"):
         from_official({"fc.weight": torch.zeros(2, 2)})
     state = official_layout()
@@ -165,6 +175,13 @@ def test_a_wrong_file_is_told_in_one_sentence() -> None:
         from_official(state, heads=2, decoder_heads=4)
     assert "ar_norm.bias missing" in str(error.value)
     assert "blocks.3.attn.qkv.weight is 5×5 and should be 24×8" in str(error.value)
+
+
+def test_weights_that_are_no_numbers_are_refused() -> None:
+    state = official_layout()
+    state["cls_token"][..., 0] = float("nan")
+    with pytest.raises(UserError, match="not all numbers are finite in cls_token"):
+        encoder(state, heads=2)
 
 
 def test_unequal_tap_norms_are_refused_because_the_model_shares_one() -> None:
