@@ -41,3 +41,18 @@ class Counted:
         """One more unit is finished."""
         self.done += 1
         self.reporter.progress(self.done, self.total)
+
+
+class Part(Quiet):
+    """A share of larger work, from `start` to `end` of 1; only its progress and whether it should
+    stop concern the whole, which hears of percent."""
+
+    def __init__(self, whole: Reporter, start: float, end: float) -> None:
+        self._whole, self._start, self._end = whole, start, end
+
+    def progress(self, done: int, total: int) -> None:
+        at = self._start + (self._end - self._start) * done / max(total, 1)
+        self._whole.progress(round(100 * at), 100)
+
+    def check(self) -> None:
+        self._whole.check()

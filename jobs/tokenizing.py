@@ -17,18 +17,18 @@ from digpt.data.dataset import UNLABELLED, ImageDataset
 from digpt.data.prepared import load_prepared, pixels, prepare
 from digpt.errors import UserError
 from digpt.recipe import PRESETS
-from digpt.reporter import Quiet, Reporter
+from digpt.reporter import Part, Quiet, Reporter
 from digpt.tokenizers import fitting
 from digpt.tokenizers.base import Tokenizer
 from digpt.tokenizers.code_curve import CodeCurve
 from digpt.tokenizers.code_curve import code_curve as curve_over
 from digpt.tokenizers.codebook import Codebook
-from digpt.tokenizers.looks import meanings, neighbours
+from digpt.tokenizers.looks import meanings
 from digpt.tokenizers.maps import token_maps
 from digpt.tokenizers.names import TokenizerName, parse
-from digpt.tokenizers.quality import check as check_quality
-from digpt.tokenizers.quality.check import sample
+from digpt.tokenizers.quality.check import examine, sample
 from digpt.tokenizers.quality.index import index
+from digpt.tokenizers.quality.labels import nearest
 from digpt.transfer.predictions import labelled
 from jobs.engine.artifacts import Artifacts
 from jobs.engine.plan import DatasetFacts
@@ -66,9 +66,10 @@ def check(
         made: dict[str, Tokenizer] = {}
         for done, name in enumerate(names):
             reporter.check()
-            reporter.progress(2 * done, 2 * len(names))
-            yield name, measured(parse(name), sample, _Quietly(reporter), made)
-            reporter.progress(2 * done + 2, 2 * len(names))
+            part = Part(reporter, done / len(names), (done + 1) / len(names))
+            part.progress(0, 1)
+            yield name, measured(parse(name), sample, part, made)
+            part.progress(1, 1)
 
 
 def measured(
@@ -77,9 +78,11 @@ def measured(
     """One tokenizer's quality, what it sees, and what fitting took; `made` keeps what is fitted,
     so that a codebook finds its base there."""
     started = time.perf_counter()
-    tokenizer = _fit(name, sample.fitted, sample.size, PATCH, reporter, made)
+    fitted = 0.5 if name.facts.needs_fit else 0.0
+    tokenizer = _fit(name, sample.fitted, sample.size, PATCH, Part(reporter, 0, fitted), made)
     fit_seconds = time.perf_counter() - started
-    quality = check_quality(tokenizer, sample.measured, reporter=reporter)
+    looked = Part(reporter, fitted, 0.9)
+    quality, pooled = examine(tokenizer, sample.measured, reporter=looked)
     return {
         "tokenizer": name.canonical,
         "index": asdict(index(quality)),
@@ -87,7 +90,7 @@ def measured(
         "fit_seconds": fit_seconds,
         "image_size": sample.size,
         "tuned": _tuned(tokenizer),
-        "pictures": _pictures(tokenizer, sample.measured),
+        "pictures": _pictures(tokenizer, sample.measured, pooled, Part(reporter, 0.9, 1)),
     }
 
 
@@ -127,17 +130,25 @@ def _drawn(data: ImageDataset, folder: Path) -> Sample:
     )
 
 
-def _pictures(tokenizer: Tokenizer, data: ImageDataset) -> dict[str, Any]:
-    """Photos, their token maps, nearest images and typical patches of codes, as base64 PNG."""
-    data = data.subset(_of_each_class(data, SHOWN))
+def _pictures(
+    tokenizer: Tokenizer, data: ImageDataset, pooled: np.ndarray, reporter: Reporter
+) -> dict[str, Any]:
+    """Photos, their token maps, nearest images and typical patches of codes, as base64 PNG.
+
+    pooled: tokens (n, F) of all images of `data`.
+    """
+    chosen = _of_each_class(data, SHOWN)
+    data, pooled = data.subset(chosen), pooled[chosen]
     size = max(data.image_size)
     photos = np.asarray(data.images.load(np.arange(len(data)), size))
     images = torch.from_numpy(np.ascontiguousarray(photos)).permute(0, 3, 1, 2).float() / 255
     shown = np.arange(min(PHOTOS, len(data)))
     groups = np.arange(len(data)) if data.groups is None else data.groups
     queries = shown[:QUERIES]
-    near = neighbours(tokenizer, images, queries, groups, NEAREST)
-    codes = meanings(tokenizer, images, data.labels, CODES) if tokenizer.is_discrete else []
+    near = nearest(pooled, NEAREST, groups)[queries]
+    codes = []
+    if tokenizer.is_discrete:
+        codes = meanings(tokenizer, images, data.labels, CODES, reporter)
     return {
         "photos": [_code(p, 96) for p in photos[shown]],
         "captions": [_label(data, row) for row in shown],
@@ -178,16 +189,6 @@ def _of_each_class(data: ImageDataset, n: int) -> np.ndarray:
 
 def _code(picture: np.ndarray, side: int) -> str:
     return base64.b64encode(_png(picture, side)).decode()
-
-
-class _Quietly(Quiet):
-    """Lets the work inside be stopped, and keeps its progress to itself."""
-
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
-
-    def check(self) -> None:
-        self._reporter.check()
 
 
 def code_curve(
@@ -241,7 +242,8 @@ def _fit(
     if name.canonical not in made:
         base = None
         if name.base is not None and name.needs_base:
-            base = _fit(name.base, data, size, patch_size, reporter, made)
+            base = _fit(name.base, data, size, patch_size, Part(reporter, 0, 0.8), made)
+            reporter = Part(reporter, 0.8, 1)
         made[name.canonical] = fitting.fit(
             name.canonical,
             data,

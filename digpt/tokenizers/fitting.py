@@ -26,6 +26,7 @@ from digpt.tokenizers.filters import Filters
 from digpt.tokenizers.hog import Hog
 from digpt.tokenizers.names import TokenizerName, parse
 from digpt.tokenizers.pixels import Pixels
+from digpt.tokenizers.portions import at_once
 from digpt.tokenizers.recogniser import Recogniser, initialise
 from digpt.tokenizers.timm import Timm, check_timm, load_timm, untrained_timm
 
@@ -46,17 +47,17 @@ class Task:
     device: torch.device
     reporter: Reporter
 
-    def batches(self, most: int | None = None) -> Iterator[Tensor]:
+    def batches(self, most: int | None = None, batch: int = BATCH) -> Iterator[Tensor]:
         """Pool and training images (B, 3, S, S) in [0, 1], at most `most` spread over all."""
         rows = self.dataset.indices("pool", "train")
         if most is not None and len(rows) > most:
             rows = rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
-        for start in range(0, len(rows), BATCH):
+        for start in range(0, len(rows), batch):
             self.reporter.check()
-            pixels = self.dataset.images.load(rows[start : start + BATCH], self.size)
+            pixels = self.dataset.images.load(rows[start : start + batch], self.size)
             images = torch.tensor(pixels, device=self.device)  # copied: a memory map is read-only
             yield images.permute(0, 3, 1, 2).float() / 255
-            self.reporter.progress(min(start + BATCH, len(rows)), len(rows))
+            self.reporter.progress(min(start + batch, len(rows)), len(rows))
 
 
 def fit(
@@ -211,7 +212,7 @@ def _codebook(task: Task) -> Tokenizer:
     h, w = base.grid_size
     tokens = [
         base.encode(images).patches.flatten(0, 2).cpu()  # (n, D)
-        for images in task.batches(max(wanted // (h * w), 1))
+        for images in task.batches(max(wanted // (h * w), 1), at_once(base))
     ]
     made.base.cpu()
     made.fit(torch.cat(tokens), seed=task.seed, reporter=task.reporter)

@@ -1,4 +1,4 @@
-"""What a tokenizer holds to be alike: nearest images, and the patches that a code stands for.
+"""The patches that a code stands for.
 
 n images, h × w grid, k codes.
 """
@@ -6,12 +6,11 @@ n images, h × w grid, k codes.
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from digpt.reporter import Reporter
 from digpt.tokenizers.base import Tokenizer
-from digpt.tokenizers.quality.check import pool
-from digpt.tokenizers.quality.labels import nearest
+from digpt.tokenizers.portions import patches_of
 
 TYPICAL = 8  # patches of a code
 CONTEXT = 0.5  # of a patch that is shown around it
@@ -28,18 +27,11 @@ class Code:
     patches: list[np.ndarray]  # uint8 (s, s, 3)
 
 
-def neighbours(
-    tokenizer: Tokenizer, images: Tensor, queries: np.ndarray, groups: np.ndarray, k: int
-) -> np.ndarray:
-    """Rows (len(queries), k) of the images (n, 3, S, S) most like the queried ones."""
-    codes = tokenizer.dim if tokenizer.is_discrete else None
-    parts = [pool(tokenizer.encode(part), codes) for part in images.split(100)]
-    return nearest(torch.cat(parts).cpu().numpy(), k, groups)[queries]
-
-
-def meanings(tokenizer: Tokenizer, images: Tensor, labels: np.ndarray, most: int) -> list[Code]:
+def meanings(
+    tokenizer: Tokenizer, images: Tensor, labels: np.ndarray, most: int, reporter: Reporter
+) -> list[Code]:
     """The codes that say most about the class, each with typical patches of different images."""
-    codes = torch.cat([tokenizer.encode(p).patches.cpu() for p in images.split(100)]).numpy()
+    codes = patches_of(tokenizer, images, reporter).numpy()
     n, h, w = codes.shape
     flat, of_image = codes.reshape(n, -1), np.arange(n)
     shares = np.bincount(flat.ravel(), minlength=tokenizer.dim) / flat.size

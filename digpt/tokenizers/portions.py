@@ -1,13 +1,34 @@
-"""A tokenizer that reads as many images at once as there is memory for. B images."""
+"""How many images a tokenizer reads at once: what there is memory and patience for. B images."""
 
 from collections.abc import Iterator
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from digpt.errors import UserError, is_out_of_memory
 from digpt.reporter import Reporter
 from digpt.tokenizers.base import Tokenizer, Tokens
+
+LARGE = 5_000_000  # numbers in a network of which a core reads a few images a second
+FEW, MANY = 4, 100
+
+
+def at_once(tokenizer: Tokenizer) -> int:
+    """As many images as are read between two looks at whether a person wants to stop."""
+    numbers = sum(value.numel() for value in tokenizer.state_dict().values())
+    return FEW if numbers > LARGE else MANY
+
+
+def patches_of(tokenizer: Tokenizer, images: Tensor, reporter: Reporter) -> Tensor:
+    """Tokens (n, h, w, D) or codes (n, h, w) of images (n, 3, S, S) in [0, 1], on the CPU."""
+    found, done = [], 0
+    for part in images.split(at_once(tokenizer)):
+        reporter.check()
+        found.append(tokenizer.encode(part).patches.cpu())
+        done += len(part)
+        reporter.progress(done, len(images))
+    return torch.cat(found)
 
 
 def encode(tokenizer: Tokenizer, seen: np.ndarray, device: torch.device) -> Tokens:

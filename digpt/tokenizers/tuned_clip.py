@@ -66,9 +66,9 @@ def tune(
     images = torch.from_numpy(np.array(dataset.images.load(data.rows, size)))
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     held = min(max(int(len(order) * HELD_OUT), 1), MOST_HELD_OUT)
-    look = _Look(dataset, data, images, order[:held], pair, tokenize)
+    look = _Look(dataset, data, images, order[:held], pair, tokenize, reporter)
     before = look()
-    best, seen = _loop(pair, data, images, order[held:], look, seed, samples_seen, reporter)
+    best, seen = _loop(pair, data, images, order[held:], look, before, seed, samples_seen, reporter)
     recogniser.facts = {
         "captions": data.column,
         "names_class_share": data.names_class_share,
@@ -133,8 +133,9 @@ class _Look:
         rows: Tensor,
         pair: _Pair,
         tokenize: Any,
+        reporter: Reporter,
     ) -> None:
-        self.pair, self.images, self.rows = pair, images, rows
+        self.pair, self.images, self.rows, self.reporter = pair, images, rows, reporter
         known = {text: number for number, text in enumerate(dict.fromkeys(data.captions))}
         self.own = torch.tensor([known[data.captions[row]] for row in rows.tolist()])
         self.texts = tokenize(list(known)).to(pair.texts.device)
@@ -146,8 +147,8 @@ class _Look:
     def __call__(self) -> dict[str, float]:
         self.pair.model.eval()
         parts = self.images[self.rows].split(CHUNK)
-        embedded = torch.cat([self.pair.images(_pixels(p).to(self.texts.device)) for p in parts])
-        texts = torch.cat([self.pair.text(part) for part in self.texts.split(CHUNK)])
+        embedded = torch.cat([self._images(part) for part in parts])
+        texts = torch.cat([self._texts(part) for part in self.texts.split(CHUNK)])
         nearest = (embedded @ texts.T).argmax(dim=1).cpu()
         found = {"retrieval": float((nearest == self.own).float().mean())}
         is_known = self.labels != UNLABELLED
@@ -156,6 +157,14 @@ class _Look:
             found["zero_shot"] = float((guessed == self.labels)[is_known].float().mean())
         return found
 
+    def _images(self, photos: Tensor) -> Tensor:
+        self.reporter.check()
+        return self.pair.images(_pixels(photos).to(self.texts.device))
+
+    def _texts(self, texts: Tensor) -> Tensor:
+        self.reporter.check()
+        return self.pair.text(texts)
+
 
 def _loop(
     pair: _Pair,
@@ -163,6 +172,7 @@ def _loop(
     images: Tensor,
     rows: Tensor,
     look: _Look,
+    before: dict[str, float],
     seed: int,
     samples_seen: int,
     reporter: Reporter,
@@ -179,7 +189,7 @@ def _loop(
     size = min(BATCH, len({data.captions[row] for row in rows.tolist()}))
     batches = _batches(data.captions, rows, size, generator)
     steps = max(samples_seen // size, 1)
-    best, state, at, waited = look(), pair.state(), 0, 0
+    best, state, at, waited = before, pair.state(), 0, 0
     for step in range(steps):
         reporter.check()
         for group in optimizer.param_groups:

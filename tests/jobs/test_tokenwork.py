@@ -34,7 +34,7 @@ def parts(service: PilotService, tmp_path: Path) -> PilotService:
 def test_a_check_is_priced_kept_and_goes_on_where_it_was_stopped(parts: PilotService):
     class StopAtSecond(Quiet):
         def progress(self, done: int, total: int) -> None:
-            self.is_late = done >= 2
+            self.is_late = 2 * done >= total  # the second is begun
 
         def check(self) -> None:
             if getattr(self, "is_late", False):
@@ -46,10 +46,21 @@ def test_a_check_is_priced_kept_and_goes_on_where_it_was_stopped(parts: PilotSer
         "pixels"
     ]
 
-    both = parts.check_tokens("parts", ["filters", "pixels", "pixels"])
+    told = _Told()
+    both = parts.check_tokens("parts", ["filters", "pixels", "pixels"], told)
+    assert told.at == sorted(told.at)
+    assert len(set(told.at)) > 4  # of one tokenizer: the other was known
     assert [q["tokenizer"] for q in both] == ["filters", "pixels"]
     assert all(q["cost_per_1000"] > 0 and q["images"] > 0 and q["tuned"] is None for q in both)
     assert both == parts.check_tokens("parts", ["filters", "pixels"], _Never())
+
+
+class _Told(Quiet):
+    def __init__(self) -> None:
+        self.at: list[float] = []
+
+    def progress(self, done: int, total: int) -> None:
+        self.at.append(done / total)
 
 
 class _Never(Quiet):

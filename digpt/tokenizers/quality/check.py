@@ -14,8 +14,9 @@ from torch import Tensor
 
 from digpt.data.dataset import UNLABELLED, ImageDataset
 from digpt.errors import UserError
-from digpt.reporter import Reporter
+from digpt.reporter import Part, Reporter
 from digpt.tokenizers.base import Tokenizer, Tokens
+from digpt.tokenizers.portions import at_once
 from digpt.tokenizers.quality import traits
 from digpt.tokenizers.quality.bootstrap import UNKNOWN, Measure, by_class, jackknife
 from digpt.tokenizers.quality.labels import Slice, agreement, decoded, weakest
@@ -24,7 +25,6 @@ MOST_IMAGES = 1_000
 TRAIT_IMAGES = 150  # for what is measured on every token: more do not move it
 MOST_TOKENS = 20_000  # for the effective rank: more do not move it
 SINGLE = 4  # tokens of each image, decoded one by one
-BATCH = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +54,7 @@ class Encoded:
 
     pooled: np.ndarray  # (n, F)
     tokens: np.ndarray  # (n, t, D), or codes (n, t): some of each image
+    whole: Tensor  # (m, h, w, D) or (m, h, w): all of some images
     images_per_second: float
 
 
@@ -62,9 +63,19 @@ def check(tokenizer: Tokenizer, dataset: ImageDataset, *, reporter: Reporter) ->
 
     Test images are left out. Labels of training and validation images are read.
     """
+    return examine(tokenizer, dataset, reporter=reporter)[0]
+
+
+def examine(
+    tokenizer: Tokenizer, dataset: ImageDataset, *, reporter: Reporter
+) -> tuple[Quality, np.ndarray]:
+    """The same, and the pooled tokens (n, F) of the images of `sample`."""
     rows = sample(dataset)
     size = side_of(dataset)
-    seen = encode(tokenizer, dataset, rows, size, reporter)
+    few = slice(0, min(TRAIT_IMAGES, traits.most_images(tokenizer)))
+    spread = np.sort(np.random.default_rng(0).permutation(len(rows))[few])
+    share = len(rows) / (len(rows) + 3 * len(spread))  # stability reads each of these three times
+    seen = encode(tokenizer, dataset, rows, size, Part(reporter, 0, share), whole=spread)
     labels = dataset.labels[rows]
     known = np.flatnonzero(labels != UNLABELLED)
     groups = rows if dataset.groups is None else dataset.groups[rows]
@@ -72,19 +83,16 @@ def check(tokenizer: Tokenizer, dataset: ImageDataset, *, reporter: Reporter) ->
     reporter.check()
     found = decoded(seen.pooled[known], labels[known], groups[known])
     attributes = {name: column[rows][known] for name, column in dataset.attributes.items()}
-    few = slice(0, min(TRAIT_IMAGES, traits.most_images(tokenizer)))
-    spread = np.random.default_rng(0).permutation(len(rows))[few]
     images = next(batches(tokenizer, dataset, rows[spread], size, len(spread)))
-    patches = tokenizer.encode(images).patches.cpu()
-    vectors = traits.as_vectors(patches, codes)
-    reporter.check()
-    return Quality(
+    vectors = traits.as_vectors(seen.whole, codes)
+    still = Part(reporter, share, 1)
+    quality = Quality(
         decodability=UNKNOWN
         if found is None
         else by_class(found.is_right, found.labels, found.groups),
         token_decodability=_single(seen.tokens[known], labels[known], groups[known], codes),
         agreement=agreement(seen.pooled[known], labels[known], groups[known]),
-        stability=traits.stability(tokenizer, images, patches, groups[spread]),
+        stability=traits.stability(tokenizer, images, seen.whole, groups[spread], still),
         pixels=traits.explained_by_pixels(vectors, images.cpu(), groups[spread]),
         surroundings=traits.explained_by_surroundings(vectors, groups[spread]),
         effective_rank=_rank(seen.tokens, codes),
@@ -99,6 +107,7 @@ def check(tokenizer: Tokenizer, dataset: ImageDataset, *, reporter: Reporter) ->
         images_per_second=seen.images_per_second,
         weakest=() if found is None else weakest(found, dataset.classes, attributes),
     )
+    return quality, seen.pooled
 
 
 def pool(tokens: Tokens, codes: int | None) -> Tensor:
@@ -148,10 +157,16 @@ def side_of(dataset: ImageDataset) -> int:
 
 
 def encode(
-    tokenizer: Tokenizer, dataset: ImageDataset, rows: np.ndarray, size: int, reporter: Reporter
+    tokenizer: Tokenizer,
+    dataset: ImageDataset,
+    rows: np.ndarray,
+    size: int,
+    reporter: Reporter,
+    *,
+    whole: np.ndarray,
 ) -> Encoded:
-    """Pooled features and some tokens of each image."""
-    pooled, tokens, seconds, done = [], [], 0.0, 0
+    """Pooled features and some tokens of each image, all tokens of those at places `whole`."""
+    pooled, tokens, kept, seconds, done = [], [], [], 0.0, 0
     keep = max(math.ceil(MOST_TOKENS / len(rows)), SINGLE)  # tokens of each image
     for images in batches(tokenizer, dataset, rows, size):
         reporter.check()
@@ -164,15 +179,18 @@ def encode(
         each = patches.flatten(1, 2)  # (B, h w, D) or (B, h w)
         step = max(each.shape[1] // keep, 1)
         tokens.append(each[:, ::step].numpy())
+        kept.append(patches[whole[(whole >= done) & (whole < done + len(images))] - done])
         done += len(images)
         reporter.progress(done, len(rows))
-    return Encoded(np.concatenate(pooled), np.concatenate(tokens), done / max(seconds, 1e-9))
+    speed = done / max(seconds, 1e-9)
+    return Encoded(np.concatenate(pooled), np.concatenate(tokens), torch.cat(kept), speed)
 
 
 def batches(
-    tokenizer: Tokenizer, dataset: ImageDataset, rows: np.ndarray, size: int, batch: int = BATCH
+    tokenizer: Tokenizer, dataset: ImageDataset, rows: np.ndarray, size: int, batch: int = 0
 ) -> Iterator[Tensor]:
-    """Images (B, 3, S, S) in [0, 1] where the tokenizer is."""
+    """Images (B, 3, S, S) in [0, 1] where the tokenizer is, `batch` or a fitting number of them."""
+    batch = batch or at_once(tokenizer)
     state = next(iter(tokenizer.state_dict().values()), torch.zeros(()))
     for start in range(0, len(rows), batch):
         pixels = np.array(dataset.images.load(rows[start : start + batch], size))

@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from digpt.reporter import Part, Reporter
 from digpt.tokenizers.base import Tokenizer
+from digpt.tokenizers.portions import patches_of
 from digpt.tokenizers.quality.bootstrap import Measure, ratio
 
 MOST_NUMBERS = 20_000_000  # of the tokens looked at
@@ -55,7 +57,9 @@ def explained_by_surroundings(vectors: Tensor, groups: np.ndarray) -> Measure:
     return _explained(vectors.flatten(1, 2), beside, groups)
 
 
-def stability(tokenizer: Tokenizer, images: Tensor, before: Tensor, groups: np.ndarray) -> Measure:
+def stability(
+    tokenizer: Tokenizer, images: Tensor, before: Tensor, groups: np.ndarray, reporter: Reporter
+) -> Measure:
     """How alike the tokens of one place stay under crop, mirror and brightness, mean of the three:
     cosine of standardised tokens, or the share of equal codes. before: the images' own tokens."""
     side = round(images.shape[-1] * CROPPED)
@@ -67,7 +71,10 @@ def stability(tokenizer: Tokenizer, images: Tensor, before: Tensor, groups: np.n
         (before, (images * BRIGHTER).clamp(0, 1)),
         (_middle(before), crop),
     ]
-    after = [tokenizer.encode(changed).patches.cpu() for _, changed in pairs]
+    after = [
+        patches_of(tokenizer, changed, Part(reporter, i / len(pairs), (i + 1) / len(pairs)))
+        for i, (_, changed) in enumerate(pairs)
+    ]
     alike = [
         _alike(expected, found, tokenizer.is_discrete, before)
         for (expected, _), found in zip(pairs, after, strict=True)
