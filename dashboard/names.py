@@ -14,11 +14,19 @@ def arm_name(method: str, tokenizer: str | None, me: Viewer) -> str:
 
 def short_tokenizer(tokenizer: str, me: Viewer) -> str:
     """A tokenizer's name for a label: "codebook:512(domain-clip)" is "512 codes of
-    domain-clip", and the weights of a recogniser are left out."""
+    domain-clip", and a file of weights is its name without folders and ending."""
     codebook = re.fullmatch(r"codebook:(\d+)\((.+)\)", tokenizer)
     if codebook:
         return me.text("tokenizer.codes", codes=codebook[1], base=short_tokenizer(codebook[2], me))
-    return re.sub(r"@[^()?]+", "", tokenizer)
+    return _short(tokenizer)
+
+
+def _short(name: str) -> str:
+    """What tells weights apart, and no more: a tag of timm's says it without the file's name."""
+    name = re.sub(r"(timm:[^@()?]+\.[^@()?]+)@[^()?]+", r"\1", name)
+    return re.sub(
+        r"@([^()?]+[/\\])?([^()?/\\]+?)(\.(safetensors|pt|pth|bin))?(?=[()?]|$)", r"@\2", name
+    )
 
 
 def arm_name_of(arm: str, me: Viewer) -> str:
@@ -26,7 +34,7 @@ def arm_name_of(arm: str, me: Viewer) -> str:
     parts = arm_parts(arm)
     named = arm_name(parts["method"], parts.get("tokenizer"), me)
     init = parts.get("init")
-    return me.text("arm.init", arm=named, init=init.partition("@")[0]) if init else named
+    return me.text("arm.init", arm=named, init=_short(init)) if init else named
 
 
 def stage_name(kind: str, label: str, me: Viewer) -> str:

@@ -9,10 +9,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.figures.template import (
+    add_end_labels,
     add_text,
     colours,
     faint,
     figure,
+    fold,
+    label_heights,
     label_room,
     look,
     records,
@@ -21,9 +24,9 @@ from dashboard.figures.template import (
 from dashboard.text import Viewer
 
 HEIGHT = 320
-MOST_FOLDED = 5  # columns of the heatmap that are wide enough for a name in two lines
-_PLOT_SHARE = (HEIGHT - 52) / HEIGHT  # of the height, between the margins
-_LABEL_PIXELS = 20
+MOST_FOLDED = 5  # columns of the heatmap that are wide enough for an upright name
+COLUMN, SLANTED, ROW = 52, 26, 20  # letters of all its columns, a slanted head, a row's head
+_PLOT_PIXELS = HEIGHT - 52  # between the margins
 
 
 def budget_order(budget: str) -> float:
@@ -125,11 +128,11 @@ def _label_ends(
     fig: go.Figure, groups: list[tuple[str, pd.DataFrame]], rows: pd.DataFrame, me: Viewer
 ) -> None:
     span = _span(rows.low.min(), rows.high.max())
-    ends = [float(part.value.iloc[-1]) for _, part in groups]
-    apart = (span[1] - span[0]) * _LABEL_PIXELS / (HEIGHT * _PLOT_SHARE)
-    for (name, part), y in zip(groups, spread_labels(ends, apart), strict=True):
-        colour = look(int(part["look"].iloc[0]), me.dark).colour
-        add_text(fig, 1.02, y, str(name), colour, xref="paper")
+    ends = [
+        (name, float(part.value.iloc[-1]), look(int(part["look"].iloc[0]), me.dark).colour)
+        for name, part in groups
+    ]
+    add_end_labels(fig, ends, (span[1] - span[0]) / _PLOT_PIXELS)
 
 
 def _span(low: float, high: float) -> tuple[float, float]:
@@ -194,14 +197,16 @@ def _cost_sentence(row: Any, kind: str, me: Viewer) -> str:
 def _label_points(fig: go.Figure, ordered: pd.DataFrame, me: Viewer) -> None:
     """Names beside their points, on the side that has room, pushed apart where they are near."""
     span = _span(ordered.low.min(), ordered.high.max())
-    apart = (span[1] - span[0]) * _LABEL_PIXELS / (HEIGHT * _PLOT_SHARE)
-    places = spread_labels(list(ordered.value), apart)
+    per_pixel = (span[1] - span[0]) / _PLOT_PIXELS
+    heights = [per_pixel * pixels for pixels in label_heights(ordered["name"])]
+    places = spread_labels(list(ordered.value), heights)
     logs = np.log10(ordered.cost)
     middle = (logs.min() + logs.max()) / 2
     for row, at, y in zip(records(ordered), logs, places, strict=True):
         colour = look(int(row.look), me.dark).colour
         to_left = at > middle
-        add_text(fig, at, y, str(row.name), colour, xanchor="right" if to_left else "left",
+        side = "right" if to_left else "left"
+        add_text(fig, at, y, fold(str(row.name)), colour, xanchor=side, align=side,
                  xshift=-10 if to_left else 10, yshift=11)  # fmt: skip
 
 
@@ -236,8 +241,11 @@ def difference_heatmap(pairs: pd.DataFrame, names: Sequence[str], me: Viewer) ->
     pairs: name_a, name_b, difference, p_holm; names in the order of rows and columns.
     """
     c = colours(me.dark)
-    height = 90 + 52 * len(names)
-    fig = figure(me.dark, height=height, right=8)
+    is_narrow = len(names) > MOST_FOLDED
+    heads = [fold(n, SLANTED if is_narrow else COLUMN // len(names)) for n in names]
+    deepest = max((len(head.split("<br>")) for head in heads), default=1)
+    top = SLANTED * 6 if is_narrow else 14 + 15 * deepest
+    fig = figure(me.dark, height=top + 46 + 52 * len(names), right=8)
     values, words = _cells(pairs, names, me)
     reach = max(0.01, np.nanmax(np.abs(values))) if np.isfinite(values).any() else 0.01
     fig.add_heatmap(
@@ -256,18 +264,17 @@ def difference_heatmap(pairs: pd.DataFrame, names: Sequence[str], me: Viewer) ->
         customdata=_hovers(pairs, names, me),
         hoverongaps=False,
     )
-    folded = [n.replace(" · ", "<br>") for n in names]
-    is_narrow = len(names) > MOST_FOLDED
     ticks = {"tickvals": list(range(len(names))), "showgrid": False}
     fig.update_xaxes(
         side="top",
         showline=False,
-        ticktext=names if is_narrow else folded,
+        ticktext=heads,
         tickangle=-60 if is_narrow else 0,
         **ticks,
     )
-    fig.update_yaxes(autorange="reversed", ticktext=folded, **ticks)
-    fig.update_layout(margin={"t": 44, "b": 8, "l": 90})
+    rows = [fold(n, ROW) for n in names]
+    fig.update_yaxes(autorange="reversed", ticktext=rows, **ticks)
+    fig.update_layout(margin={"t": top, "b": 8, "l": 90})
     for i in range(len(names)):
         add_text(fig, i, i, "–", c["muted"], xanchor="center")
     return fig

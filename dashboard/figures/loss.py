@@ -3,7 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.template import add_text, figure, label_room, look, spread_labels
+from dashboard.figures.template import add_end_labels, figure, label_room, look
 from dashboard.text import Viewer
 
 HEIGHT = 300
@@ -32,10 +32,11 @@ def loss_curves(rows: pd.DataFrame, me: Viewer) -> go.Figure:
         )  # fmt: skip
     low, high = rows.value.min(), rows.value.max()
     room = max(0.02, 0.06 * (high - low))
-    apart = (high - low + 2 * room) * 20 / (HEIGHT - 52)
-    ends = [float(part.value.iloc[-1]) for _, part in groups]
-    for (name, part), y in zip(groups, spread_labels(ends, apart), strict=True):
-        add_text(fig, 1.02, y, name, look(int(part["look"].iloc[0]), me.dark).colour, xref="paper")
+    ends = [
+        (name, float(part.value.iloc[-1]), look(int(part["look"].iloc[0]), me.dark).colour)
+        for name, part in groups
+    ]
+    add_end_labels(fig, ends, (high - low + 2 * room) / (HEIGHT - 52))
     fig.update_yaxes(
         range=[low - room, high + room], title_text=me.text("runs.axis.loss"), nticks=6
     )

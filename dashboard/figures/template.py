@@ -1,12 +1,15 @@
 """The house template: what every figure shares, in both themes, and how an arm looks."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from unicodedata import east_asian_width
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from scipy.optimize import isotonic_regression
 
 FONT = (
     'Inter, "Noto Sans JP", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic UI", '
@@ -113,10 +116,45 @@ def add_line(fig: go.Figure, axis: str, at: float, line: Mapping[str, object]) -
 
 def label_room(names: Iterable[str]) -> int:
     """Pixels to the right of a plot for names at the ends of its lines."""
-    widest = max(
-        (sum(13 if east_asian_width(c) in "WF" else 7 for c in n) for n in names), default=0
-    )
-    return min(max(widest + 12, 120), 240)
+    lines = [line for n in names for line in fold(n).split("<br>")]
+    return min(max(7 * max(map(_columns, lines), default=0) + 12, 120), 240)
+
+
+def label_heights(names: Iterable[str]) -> list[int]:
+    """Pixels of each folded name, with room around it."""
+    return [5 + 15 * len(fold(n).split("<br>")) for n in names]
+
+
+def add_end_labels(
+    fig: go.Figure, ends: Sequence[tuple[str, float, str]], per_pixel: float
+) -> None:
+    """Names to the right of lines: (name, where its line ends, colour), pushed apart.
+
+    per_pixel: how much of the vertical axis a pixel is.
+    """
+    heights = [per_pixel * pixels for pixels in label_heights(name for name, _, _ in ends)]
+    places = spread_labels([at for _, at, _ in ends], heights)
+    for (name, _, colour), y in zip(ends, places, strict=True):
+        add_text(fig, 1.02, y, fold(name), colour, xref="paper", align="left")
+
+
+def fold(name: str, most: int = 28) -> str:
+    """An arm's name in lines of about `most` Latin letters where it can be broken: after the
+    method, then after a mark of the tokenizer's name ("timm:vit_small.augreg_in1k")."""
+    if _columns(name) <= most:
+        return name
+    method, dot, rest = name.rpartition(" · ")
+    lines = [method, ""] if dot else [""]
+    for piece in re.split(r"(?<=[ :@/._(-])", rest):
+        if lines[-1] and _columns(lines[-1] + piece.rstrip()) > most:
+            lines.append("")
+        lines[-1] += piece
+    return "<br>".join(line.strip() for line in lines)
+
+
+def _columns(words: str) -> int:
+    """Width in Latin letters."""
+    return sum(2 if east_asian_width(c) in "WF" else 1 for c in words)
 
 
 def records(frame: pd.DataFrame) -> list[Any]:
@@ -124,26 +162,11 @@ def records(frame: pd.DataFrame) -> list[Any]:
     return list(frame.itertuples())
 
 
-def spread_labels(wanted: Sequence[float], apart: float) -> list[float]:
-    """Positions near the wanted ones, each at least `apart` from the next."""
-    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    placed: list[tuple[list[int], float]] = []  # blocks: members bottom up, centre
-    for i in order:
-        block, centre = [i], wanted[i]
-        while (
-            placed
-            and centre - _half(block, apart) < placed[-1][1] + _half(placed[-1][0], apart) + apart
-        ):
-            below, _ = placed.pop()
-            block = below + block
-            centre = sum(wanted[j] for j in block) / len(block)
-        placed.append((block, centre))
-    found = [0.0] * len(wanted)
-    for block, centre in placed:
-        for at, i in enumerate(block):
-            found[i] = centre + (at - (len(block) - 1) / 2) * apart
-    return found
-
-
-def _half(block: list[int], apart: float) -> float:
-    return (len(block) - 1) * apart / 2
+def spread_labels(wanted: Sequence[float], heights: Sequence[float]) -> list[float]:
+    """Centres near the wanted ones (least squares), in their order, so that no two overlap."""
+    order = np.argsort(wanted, kind="stable")
+    high, at = np.asarray(heights)[order], np.asarray(wanted)[order]
+    least = np.concatenate([[0.0], np.cumsum((high[1:] + high[:-1]) / 2)])[: len(at)]
+    found = np.empty(len(at))
+    found[order] = isotonic_regression(at - least).x + least
+    return found.tolist()

@@ -18,7 +18,7 @@ from dashboard.figures import (
 )
 from dashboard.figures.accuracy import budget_places, stars
 from dashboard.figures.money import nice_step
-from dashboard.figures.template import colours, label_room, look, spread_labels
+from dashboard.figures.template import colours, fold, label_room, look, spread_labels
 from dashboard.pages import compare
 from dashboard.pages.compare.view import named
 from dashboard.pages.runs.loss import loss_rows
@@ -88,9 +88,18 @@ def test_stars_follow_the_corrected_p():
 
 
 def test_labels_keep_their_distance_and_order():
-    found = spread_labels([0.5, 0.51, 0.52, 0.9], 0.05)
-    assert np.all(np.diff(found) >= 0.05 - 1e-9)
+    heights = [0.05, 0.05, 0.1, 0.05]
+    found = spread_labels([0.51, 0.52, 0.5, 0.9], heights)
+    assert found[2] < found[0] < found[1]
+    assert np.diff([found[2], found[0], found[1]]) == pytest.approx([0.075, 0.05])
     assert found[3] == pytest.approx(0.9)
+
+
+def test_a_long_name_is_folded_where_it_can_be_broken():
+    assert fold("D-iGPT · filters") == "D-iGPT · filters"
+    long = "Frozen · timm:vit_small_patch14_dinov2.lvd142m"
+    assert fold(long) == "Frozen<br>timm:vit_small_patch14_<br>dinov2.lvd142m"
+    assert label_room([long]) < 240
 
 
 @pytest.mark.parametrize("me", VIEWERS)

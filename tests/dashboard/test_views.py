@@ -624,7 +624,7 @@ class TestTokens:
         assert token_licences(tokens.view(service, "surfaces", ["pixels"], ""), me) == ""
         terms = {"tokenizer": shown.names[0], "licence": "<ASL>", "who": "ana", "at": NOW}
         service.accepted = (LicenceAccepted(**terms),)
-        said = {"name": "clip:ViT-B-16", "licence": "&lt;ASL&gt;", "who": "ana"}
+        said = {"name": "clip:ViT-B-16@dfn2b", "licence": "&lt;ASL&gt;", "who": "ana"}
         known = me.text("governance.accepted", **said, day=day(NOW, me.language))
         assert known in token_licences(tokens.view(service, "surfaces", ["pixels"], ""), me)
         assert known in stage_table(runs.view(service, "p1"), me)
