@@ -44,6 +44,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {  # of every number in a recipe, by
     "finetune_layer_decay": (0.01, 1.0),
     "finetune_weight_decay": (0.0, 10.0),
     "finetune_warmup_share": (0.0, 1.0),
+    "finetune_min_lr": (0.0, 10.0),
     "finetune_clip_norm": (0.0, 1e6),
     "finetune_head_rate": (0.01, 1000.0),
     "finetune_mixup": (0.0, 10.0),
@@ -186,6 +187,7 @@ def _check_recipe(recipe: Recipe) -> None:
 
 
 def _check_transfer(transfer: Transfer) -> None:
+    _check_shares(transfer.finetune_crop_scale, "transfer.finetune_crop_scale")
     for rate in transfer.finetune_lrs:
         _within(rate, "transfer.finetune_lrs", *BOUNDS["lr"])
     asked = transfer.finetune_randaugment
@@ -216,18 +218,23 @@ def _check_scale(recipe: Recipe, crop_views: list[str]) -> None:
     if not recipe.views or len(set(recipe.views)) < len(recipe.views):
         raise _wrong("pretrain.views", "views", value=recipe.views)
     scale = recipe.crop_scale
-    if len(scale) != 2:
-        raise _wrong("pretrain.crop_scale", "two", value=scale)
-    for share in scale:
-        _within(share, "pretrain.crop_scale", 0.01, 1.0)
-    if scale[0] > scale[1]:
-        raise _wrong("pretrain.crop_scale", "scale-order", value=scale)
+    _check_shares(scale, "pretrain.crop_scale")
     if crop_views and recipe.crops != "cached":
         raise _wrong("pretrain.views", "views-fixed", value=crop_views, crops=recipe.crops)
     if crop_views and scale[0] == 1:
         raise _wrong("pretrain.crop_scale", "scale-whole")
     if not crop_views and recipe.crops == "cached" and scale[0] < 1:
         raise _wrong("pretrain.crop_scale", "scale-idle")
+
+
+def _check_shares(scale: tuple[float, ...], where: str) -> None:
+    """Refuse what are not the smallest and the largest share of an image in a crop."""
+    if len(scale) != 2:
+        raise _wrong(where, "two", value=scale)
+    for share in scale:
+        _within(share, where, 0.01, 1.0)
+    if scale[0] > scale[1]:
+        raise _wrong(where, "scale-order", value=scale)
 
 
 def _wrong(field: str, why: str, **facts: Any) -> UserError:

@@ -83,6 +83,8 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.05  # not on biases, norms and positions
     decay_tokens: bool = False  # on class and query tokens too, as the official pretraining does
+    # the class token starts at zero, as in the official pretraining, not at random
+    zero_class_token: bool = False
     warmup_share: float = 0.1  # of all steps; then cosine to zero
     clip_norm: float = 1.0
     views: tuple[str, ...] = ("identity", "flip")  # one is drawn per image; crop1, crop2 .. as well
@@ -120,7 +122,11 @@ class Transfer:
     finetune_lrs: tuple[float, ...] = (5e-4, 1.5e-3)  # chosen on validation
     finetune_layer_decay: float = 0.75
     finetune_weight_decay: float = 0.05  # not on biases, norms, positions and the class token
-    finetune_warmup_share: float = 0.1  # of all steps; then cosine to zero
+    finetune_warmup_share: float = 0.1  # of all steps; then cosine to finetune_min_lr
+    finetune_min_lr: float = 0.0
+    finetune_positions: bool = False  # a student's positions are learned too
+    # share of the image in a random crop, which is then the whole; 1: shifted and zoomed a little
+    finetune_crop_scale: tuple[float, float] = (1.0, 1.0)
     finetune_clip_norm: float = 1.0  # 0: gradients as they are
     # the head's learning rate, in units of finetune_lrs. A head that starts at zero needs larger
     # steps than weights that know something: at 20 labels for each of 7 kinds of board crop, two
@@ -159,8 +165,9 @@ def trial_steps(steps: int) -> int:
 
 # Options that change nothing at these values: they are off, or what was once the only choice. They
 # are left out of what names a result, so that a new option does not run again what exists.
-OFF: Mapping[str, float | bool | str] = {
+OFF: Mapping[str, float | bool | str | tuple[float, ...]] = {
     "decay_tokens": False,
+    "zero_class_token": False,
     "loss": "own",
     "target_share": 1.0,
     "window": 0,
@@ -170,6 +177,9 @@ OFF: Mapping[str, float | bool | str] = {
     "compile": False,
     "attention": "sdpa",
     "finetune_warmup_share": 0.1,
+    "finetune_min_lr": 0.0,
+    "finetune_positions": False,
+    "finetune_crop_scale": (1.0, 1.0),
     "finetune_clip_norm": 1.0,
     "finetune_head_rate": 10.0,
     "finetune_mixup": 0.0,
@@ -238,6 +248,7 @@ PRESETS: Mapping[str, Preset] = {
             batch_size=4096,
             lr=2.4e-3,  # 1.5e-4 x 4096/256
             decay_tokens=True,
+            zero_class_token=True,
             warmup_share=40 / 300,
             clip_norm=0.0,
             crops="online",
@@ -255,6 +266,11 @@ PRESETS: Mapping[str, Preset] = {
             finetune_lrs=(4e-4,),  # 1e-4 x 1024/256
             finetune_layer_decay=0.65,
             finetune_warmup_share=5 / 100,
+            finetune_min_lr=1e-6,
+            finetune_positions=True,
+            # of the images at the student's size, where the official code crops each file's own
+            # pixels; and the middle 77% is all that it evaluates, where here images are seen whole
+            finetune_crop_scale=(0.08, 1.0),
             finetune_clip_norm=0.0,
             finetune_head_rate=1.0,
             finetune_mixup=0.8,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from digpt.checkpoint import Checkpoint
 from digpt.errors import UserError, pick
@@ -63,6 +63,8 @@ def start(
         recipe, Target(tokens.dim, tokens.codes, tokens.has_global), loss
     )
     initialise(model, torch.Generator().manual_seed(mixed(seed, WEIGHTS)))
+    if recipe.zero_class_token:
+        nn.init.zeros_(model.encoder.cls_token)
     if init is not None:
         model.encoder = deepcopy(init)
     model.to(device)

@@ -1,20 +1,38 @@
 """Random views of a batch on its device, drawn from one generator."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 SHIFT = 0.125  # of the side, at most
 ZOOM = 0.2  # seen side is 1 - ZOOM to 1 + ZOOM / 2 of the image; beyond the border it is mirrored
+RATIO = 4 / 3  # of the sides of a random crop, at most, either way
 
 
-def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Flipped, shifted and zoomed copies of images (B, 3, H, W), each its own way."""
+def augment(
+    images: Tensor, generator: torch.Generator, crop_scale: tuple[float, float] = (1.0, 1.0)
+) -> Tensor:
+    """Flipped copies of images (B, 3, H, W), each its own way shifted and zoomed; or, where
+    crop_scale begins below 1, cropped to a share of the image between the two."""
     count = len(images)
-    draws = torch.rand(count, 4, generator=generator).to(images.device)
-    side = 1 - ZOOM + 1.5 * ZOOM * draws[:, 0]
+    if crop_scale[0] < 1:
+        draws = torch.rand(count, 5, generator=generator).to(images.device)
+        area = crop_scale[0] + (crop_scale[1] - crop_scale[0]) * draws[:, 0]
+        ratio = ((2 * draws[:, 4] - 1) * math.log(RATIO)).exp()
+        sides = torch.stack([area * ratio, area / ratio], dim=1).sqrt().clamp(max=1)  # (B, 2)
+        shift = (draws[:, 2:4] * 2 - 1) * (1 - sides)
+        mode = "bicubic"
+    else:
+        draws = torch.rand(count, 4, generator=generator).to(images.device)
+        sides = (1 - ZOOM + 1.5 * ZOOM * draws[:, :1]).expand(-1, 2)
+        shift = (draws[:, 2:] * 2 - 1) * (2 * SHIFT)  # affine_grid's image is 2 wide
+        mode = "bilinear"
     flip = torch.where(draws[:, 1] < 0.5, -1.0, 1.0)
-    shift = (draws[:, 2:] * 2 - 1) * (2 * SHIFT)  # affine_grid's image is 2 wide
     view = torch.zeros(count, 2, 3, device=images.device)
-    view[:, 0, 0], view[:, 1, 1], view[:, :, 2] = side * flip, side, shift
+    view[:, 0, 0], view[:, 1, 1], view[:, :, 2] = sides[:, 0] * flip, sides[:, 1], shift
     grid = nn.functional.affine_grid(view, list(images.shape), align_corners=False)
-    return nn.functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    seen = nn.functional.grid_sample(
+        images, grid, mode=mode, padding_mode="reflection", align_corners=False
+    )
+    return seen.clamp(0, 1) if mode == "bicubic" else seen

@@ -17,7 +17,7 @@ from digpt.reporter import Counted, Reporter
 from digpt.transfer.augment import augment
 from digpt.transfer.encoders import Encoder
 from digpt.transfer.features import as_images
-from digpt.transfer.layers import layer_groups
+from digpt.transfer.layers import layer_groups, learn_positions
 from digpt.transfer.predictions import Predictions
 from digpt.transfer.regularise import Regulariser, branching, drop_paths
 
@@ -151,7 +151,10 @@ class _Run:
         return best
 
     def _network(self) -> Network:
-        tuned = deepcopy(self.encoder).to(self.device).requires_grad_(True)
+        tuned = deepcopy(self.encoder).to(self.device)
+        if self.transfer.finetune_positions:
+            learn_positions(tuned)
+        tuned.requires_grad_(True)
         drop_paths(tuned, self.transfer.finetune_drop_path)
         with torch.no_grad():
             dim = tuned.eval()(self._images(self.task.train[:1])).shape[1]
@@ -169,7 +172,8 @@ class _Run:
             weight_decay=self.transfer.finetune_weight_decay,
         )
         optimizer = torch.optim.AdamW(groups, fused=True)
-        shape = _warmup_cosine(steps, self.transfer.finetune_warmup_share)
+        least = min(self.transfer.finetune_min_lr / lr, 1.0)
+        shape = _warmup_cosine(steps, self.transfer.finetune_warmup_share, least)
         return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, shape)
 
     def _step(
@@ -185,7 +189,8 @@ class _Run:
         pixels = self.task.images[rows]
         if regulariser:
             pixels = regulariser.pixels(pixels, generator)
-        images = augment(as_images(pixels, self.device), generator)
+        scale = self.transfer.finetune_crop_scale
+        images = augment(as_images(pixels, self.device), generator, scale)
         targets, smoothing = labels.to(self.device), LABEL_SMOOTHING
         if regulariser:  # its targets are smoothed already
             images, targets = regulariser.batch(images, targets, generator)
@@ -232,14 +237,15 @@ def _batches(rows: np.ndarray, batch: int, generator: torch.Generator) -> Iterat
         left = left[batch:]
 
 
-def _warmup_cosine(steps: int, warmup_share: float) -> Callable[[int], float]:
-    """Share of the peak rate at a step: linear warm-up, then half a cosine to zero."""
+def _warmup_cosine(steps: int, warmup_share: float, least: float) -> Callable[[int], float]:
+    """Share of the peak rate at a step: linear warm-up, then half a cosine to `least`."""
     warmup = max(1, round(warmup_share * steps))
 
     def rate(step: int) -> float:
         if step < warmup:
             return (step + 1) / warmup
-        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+        falling = 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+        return least + (1 - least) * falling
 
     return rate
 

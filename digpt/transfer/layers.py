@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from digpt.errors import UserError
+from digpt.models.vit import ViT
 
 
 def layer_groups(
@@ -49,6 +50,15 @@ def layer_groups(
     ]
 
 
+def learn_positions(encoder: nn.Module) -> None:
+    """Make the fixed positions of a student's ViT parameters; recognisers keep what they have."""
+    for module in encoder.modules():
+        if isinstance(module, ViT):
+            positions = module.positions
+            del module.positions  # a buffer cannot become a parameter
+            module.positions = nn.Parameter(positions.clone())
+
+
 class _Layers(nn.Module):
     """An encoder and its head, as timm asks about the depth of any model's parameters."""
 
@@ -63,7 +73,8 @@ class _Layers(nn.Module):
 
     def no_weight_decay(self) -> set[str]:
         named = self.named_parameters()
-        return {name for name, p in named if p.squeeze().ndim <= 1 or "pos_embed" in name}
+        tables = ("pos_embed", "positions")
+        return {n for n, p in named if p.squeeze().ndim <= 1 or any(t in n for t in tables)}
 
 
 def layer_depths(encoder: nn.Module) -> dict[str, int]:

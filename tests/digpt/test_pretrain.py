@@ -278,6 +278,19 @@ def test_the_official_pretraining_lets_the_learned_tokens_decay_too() -> None:
         assert len(decayed | others) == len(list(run.model.parameters()))
 
 
+def test_the_official_pretraining_starts_its_class_token_at_zero_and_learns_it(
+    tmp_path: Path,
+) -> None:
+    assert PRESETS["paper"].pretrain.zero_class_token
+    recipe = replace(RECIPE, zero_class_token=True)
+    first = start(FakeTokens(), recipe, "digpt", 0, CPU, None).model
+    assert not first.encoder.cls_token.any()
+    assert first.ar_decoder.token.all()
+    trained = weights(run(tmp_path, recipe))
+    assert trained["cls_token"].all()
+    assert all(value.isfinite().all() for value in trained.values())
+
+
 def test_standardised_targets_have_zero_mean_and_unit_variance_per_channel_then_per_token() -> None:
     tokens = FakeTokens()
     flat = torch.from_numpy(tokens.patches.reshape(-1, 6)).float()

@@ -1,5 +1,6 @@
 """Fine-tuning: it learns, repeats itself, and leaves alone what is not its own."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -14,8 +15,8 @@ from digpt.recipe import LEAST_STEPS, Transfer
 from digpt.reporter import Quiet
 from digpt.transfer import encoders
 from digpt.transfer.augment import augment
-from digpt.transfer.finetune import Network, Task, finetune
-from digpt.transfer.layers import layer_depths, layer_groups
+from digpt.transfer.finetune import Network, Task, _warmup_cosine, finetune
+from digpt.transfer.layers import layer_depths, layer_groups, learn_positions
 
 SHORT = Transfer(finetune_epochs=3, finetune_lrs=(2e-3,))
 
@@ -168,6 +169,43 @@ def test_views_differ_but_keep_range_and_shape():
     assert torch.equal(views, again)
     assert 0 <= views.min() <= views.max() <= 1 + 1e-6
     assert not torch.equal(views[0], views[1])
+
+
+def test_random_crops_show_a_share_of_the_image_and_nothing_beyond_it():
+    ramp = (torch.arange(64) + 0.5) / 64
+    places = torch.stack([ramp.expand(64, 64), ramp[:, None].expand(64, 64), torch.zeros(64, 64)])
+    seen = augment(places.repeat(500, 1, 1, 1), torch.Generator().manual_seed(0), (0.2, 0.8))
+    across, down = seen[:, 0, 32], seen[:, 1, :, 32]  # (B, 64): where each pixel is from
+    width, height = ((side[:, -1] - side[:, 0]) * 64 / 63 for side in (across, down))
+    area, ratio = (width * height).abs(), (width / height).abs()
+    assert 0.19 < area.min() < 0.25 < 0.7 < area.max() < 0.81
+    assert 0.74 < ratio.min() < 0.8 < 1.25 < ratio.max() < 1.35
+    assert 0.4 < (width < 0).float().mean() < 0.6  # mirrored
+    assert (height > 0).all()
+    steps = seen[:, 0, 32].diff(dim=1).sign()
+    assert (steps == steps[:, :1]).all()  # mirrored at no border
+
+
+def test_learned_positions_belong_to_the_first_layer_and_do_not_decay(dataset, few_steps):
+    vit = ViT(image_size=16, patch_size=4, dim=32, depth=2, heads=2)
+    tuned = encoders.student(deepcopy(vit))
+    learn_positions(tuned)
+    groups = layer_groups(
+        tuned, nn.Linear(32, 4), lr=1.0, decay=0.5, head_rate=1.0, weight_decay=0.1
+    )
+    (own,) = (g for g in groups if any(p is tuned.vit.positions for p in g["params"]))
+    assert (own["lr"], own["weight_decay"]) == (0.5**3, 0.0)
+    fixed, learned = (
+        _tune(encoders.student(vit), _task(dataset), replace(SHORT, finetune_positions=on))
+        for on in (False, True)
+    )
+    assert not np.array_equal(fixed.test, learned.test)
+
+
+def test_the_last_steps_keep_the_least_learning_rate():
+    rate = _warmup_cosine(100, 0.05, 1e-3)
+    assert rate(99) == pytest.approx(1e-3 + (1 - 1e-3) * _warmup_cosine(100, 0.05, 0.0)(99))
+    assert (rate(4), rate(100)) == (1.0, pytest.approx(1e-3))
 
 
 @pytest.mark.gpu

@@ -37,6 +37,8 @@ def test_it_is_off_unless_asked_for_and_on_in_the_published_recipe() -> None:
     assert (published.finetune_erasing, published.finetune_drop_path) == (0.25, 0.1)
     assert (published.finetune_warmup_share, published.finetune_epochs) == (0.05, 100)
     assert (published.finetune_clip_norm, published.finetune_head_rate) == (0.0, 1.0)
+    assert (published.finetune_min_lr, published.finetune_positions) == (1e-6, True)
+    assert published.finetune_crop_scale == (0.08, 1.0)
 
 
 def test_mixed_images_and_targets_are_mixed_alike() -> None:

@@ -83,7 +83,7 @@ def test_a_change_runs_again_only_what_it_touches(change: dict[str, object], sam
 @pytest.mark.parametrize("option", sorted(OFF))
 def test_an_option_that_is_off_is_not_in_a_key_and_one_that_is_on_is(option: str):
     part = "transfer" if option.startswith("finetune_") else "pretrain"
-    usual = {bool: True, int: 2, float: 0.5, str: "cosine"}[type(OFF[option])]
+    usual = {bool: True, int: 2, float: 0.5, str: "cosine", tuple: [0.2, 1.0]}[type(OFF[option])]
     on = {"finetune_randaugment": "rand-m9-mstd0.5", "attention": "flex"}.get(option, usual)
     before, off = plan_of(), plan_of(**{part: {option: OFF[option]}})
     assert [s.key for s in before.stages] == [s.key for s in off.stages]
