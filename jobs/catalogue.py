@@ -15,6 +15,7 @@ from digpt import data
 from digpt.data.card import card, png, thumbnails
 from digpt.data.dataset import ImageDataset
 from digpt.data.importers import Problem, read
+from digpt.data.problems import problem
 from digpt.data.remarks import Remark, as_remark
 from digpt.data.stored import open_dataset
 from digpt.errors import UserError, pick
@@ -26,10 +27,12 @@ from jobs.spec import DatasetRef
 from jobs.store import Store
 from jobs.views import DatasetVersion, DatasetView
 
+SAME = ("fingerprint", "task", "source", "licence")  # of the card: what makes a version needless
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImportResult:
-    """What an import found, and what it stored (nothing on a dry run or an error)."""
+    """What an import found, and the version that holds it (none on a dry run or an error)."""
 
     dataset: str | None
     version: int | None
@@ -141,7 +144,8 @@ class Catalogue:
         roots: Sequence[Path] = (),
         reporter: Reporter | None = None,
     ) -> ImportResult:
-        """Read a source; store it as the next version of `name` unless something is wrong.
+        """Read a source; store it as the next version of `name` unless something is wrong, or the
+        newest version is just that.
 
         `origin` and `licence` are what a person knows of the images; else what the source tells.
         """
@@ -155,17 +159,21 @@ class Catalogue:
             earlier=self._splits(name),
             reporter=reporter or Quiet(),
         )
-        version = None
-        if found.dataset is not None and not dry_run:
+        version, problems = None, tuple(found.problems)
+        if found.dataset is not None:
             about = {"source": origin, "licence": licence}
             told = replace(found.dataset, **{k: v for k, v in about.items() if v})
-            version = self._keep(told, reporter or Quiet())
+            same = self._same(told)
+            if same:
+                problems += (problem("same-data", "", version=same, name=name),)
+            if not dry_run:
+                version = same or self._keep(told, reporter or Quiet())
         return ImportResult(
             dataset=name if version else None,
             version=version,
             format=found.format,
             counts=found.counts,
-            problems=tuple(found.problems),
+            problems=problems,
             task=found.task,
             formats=found.formats,
         )
@@ -177,6 +185,14 @@ class Catalogue:
             return {}
         before = open_dataset(Path(max(known, key=lambda r: r.version).folder))
         return dict(zip(before.ids.tolist(), before.split.tolist(), strict=True))
+
+    def _same(self, dataset: ImageDataset) -> int | None:
+        """The newest version, if it holds the same data and nothing else is known of them."""
+        known = self._store.datasets(dataset.name)
+        newest = max(known, key=lambda r: r.version, default=None)
+        facts = card(dataset)
+        is_same = newest and all(newest.card[k] == facts[k] for k in SAME)
+        return newest.version if newest and is_same else None
 
     def remove(self, name: str) -> None:
         """Hide an added dataset; results made with it stay, and so do its files."""

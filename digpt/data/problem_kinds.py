@@ -474,6 +474,11 @@ _WHOLE = {
         "{count} pictures stay in the split that they had in the version before.",
         "Import under another name to cut all splits anew.",
     ),
+    "same-data": _note(
+        "Version {version} of {name} holds just these images, classes and splits: nothing is "
+        "stored again.",
+        "Go on with that version.",
+    ),
     "test-cut": _note(
         "The source has no test split: 20% of {split} were cut by class and by group where there "
         "are groups, seed 0.",

@@ -142,6 +142,19 @@ def test_the_difference_between_versions_names_what_came(service: PilotService, 
     assert all(name.startswith("c/") for name in found.added.files)
 
 
+def test_the_same_data_make_no_new_version_unless_more_is_known_of_them(
+    service: PilotService, tmp_path: Path
+):
+    source = photos(tmp_path / "one", splits=("",))  # splits are cut by the import
+    service.import_dataset(source, name="parts")
+    for dry_run, version in ((True, None), (False, 1)):
+        found = service.import_dataset(source, name="parts", dry_run=dry_run)
+        assert found.version == version
+        assert [p.facts["version"] for p in found.problems if p.code == "same-data"] == [1]
+    assert len(list(service.settings.datasets.iterdir())) == 1
+    assert service.import_dataset(source, name="parts", licence="ours").version == 2
+
+
 @pytest.mark.parametrize("given", ["", "train"])
 def test_no_picture_changes_its_split_when_others_come_and_go(
     service: PilotService, tmp_path: Path, given: str
