@@ -15,6 +15,7 @@ from digpt.reporter import Quiet, Reporter
 
 T = TypeVar("T")
 EVERY = 0.4  # seconds between two looks
+TOLD_AFTER, TOLD_FROM = 15.0, 0.02  # seconds and share of the work before the rest is estimated
 
 
 class Background(Generic[T]):
@@ -77,13 +78,14 @@ class Errand:
 
     def run(self, work: Callable[[Reporter], Any], request: gr.Request) -> Iterator[list[Any]]:
         """Progress box, button and stop button, now and then until the work has ended."""
-        me, key = self.me, str(request.session_hash)
+        me, key, started = self.me, str(request.session_hash), time.monotonic()
         begun = Background(work)
         self._under_way[key] = begun
         hidden, offered = gr.update(visible=False), gr.update(visible=True)
         try:
             for at in begun:
-                yield [progress_box(at, me.text(self.doing), me), hidden, offered]
+                box = progress_box(at, me.text(self.doing), me, time.monotonic() - started)
+                yield [box, hidden, offered]
             begun.result()
             yield [NOTHING, offered if self.again else hidden, hidden]
         except Cancelled:
@@ -99,13 +101,17 @@ class Errand:
             work.stop()
 
 
-def progress_box(at: tuple[int, int], words: str, me: Viewer) -> Html:
-    """A bar with what is being done and how far it is."""
+def progress_box(at: tuple[int, int], words: str, me: Viewer, seconds: float = 0.0) -> Html:
+    """A bar with what is being done, how far it is after so many seconds and, once that can be
+    told, how long it still takes."""
     done, total = at
     share = done / total if total else 0.0
     said = me.text(
         "work.at", what=words, done=me.number(done, "count"), total=me.number(total, "count")
     )
+    if seconds >= TOLD_AFTER and TOLD_FROM <= share < 1:
+        left = me.number(seconds / share - seconds, "duration")
+        said = me.text("list.separator").join([said, me.text("progress.left", time=left)])
     return h(
         '<div class="d-work" aria-live="polite">{bar}<p class="d-note">{said}</p></div>',
         bar=bar(share, words),

@@ -224,8 +224,9 @@ def check_caption(wanted: str, columns: Collection[str], attributes: Collection[
 def too_few_captioned(dataset: str, count: int, fewest: int) -> UserError:
     """The error for a dataset whose captioned images are too few for a domain-clip."""
     return UserError(
-        f"domain-clip needs at least {fewest} captioned pool or training images; dataset "
-        f"{dataset!r} has {count}. Add captions, or choose filters or a clip: model.",
+        f"domain-clip needs at least {fewest} captioned pool or training images; of "
+        f"dataset {dataset!r} it can learn from {count} (a token check measures on half of them). "
+        "Add captions, or choose filters or a clip: model.",
         code="too-few-captions",
         field="tokenizer",
         fewest=fewest,

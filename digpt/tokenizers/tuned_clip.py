@@ -197,8 +197,11 @@ def _loop(
         batch = next(batches)
         photos = augmented(images[batch], data.can_mirror, generator).to(pair.texts.device)
         pair.model.train()
-        features = pair.images(photos), pair.text(pair.texts[batch])
-        value = loss(*features, pair.model.logit_scale.exp())
+        seen = pair.images(photos)
+        reporter.check()  # a step of a large model takes seconds
+        read = pair.text(pair.texts[batch])
+        reporter.check()
+        value = loss(seen, read, pair.model.logit_scale.exp())
         optimizer.zero_grad(set_to_none=True)
         value.backward()
         nn.utils.clip_grad_norm_(learning, 1.0)

@@ -15,7 +15,7 @@ from dashboard.advice import advice, advice_text
 from dashboard.datacard import as_json, as_markdown
 from dashboard.numbers import day
 from dashboard.pages import compare, data, new, overview, roi, runs, tokens
-from dashboard.pages.background import Background
+from dashboard.pages.background import Background, progress_box
 from dashboard.pages.compare.arms import arms_card
 from dashboard.pages.compare.charts import cost_card, curves_card, data_of, differences_card
 from dashboard.pages.compare.page import without_results
@@ -564,6 +564,14 @@ class TestData:
 
 
 class TestTokens:
+    @pytest.mark.parametrize("me", [EN, JA])
+    def test_work_tells_what_is_left_once_that_can_be_told(self, me):
+        left = me.text("progress.left", time=me.number(90, "duration"))
+        assert left in progress_box((25, 100), "x", me, 30)
+        assert left not in progress_box((25, 100), "x", me)
+        about = me.text("progress.left", time="|").partition("|")[0]
+        assert about not in progress_box((1, 100), "x", me, 30)
+
     @pytest.mark.parametrize(
         ("train", "codes"),
         [(400, "codebook:128(filters)"), (10, "codebook:16(filters)"), (7, None)],
