@@ -56,6 +56,10 @@ _SOURCES = {
     "torchvision-unknown": _error(
         "Unknown torchvision dataset {name!r}.", "Give one of these: {available}."
     ),
+    "torchvision-packed": _error(
+        "These are the packed files of torchvision's {name}.",
+        "Give torchvision:{name}@ and the folder that holds {folder}.",
+    ),
     "torchvision-missing": _error(
         "torchvision's {name} is not complete in {folder} ({reason}).",
         "Put its files there, or let it be downloaded with torchvision:{name}@{folder}?download.",

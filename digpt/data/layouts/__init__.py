@@ -16,6 +16,15 @@ from digpt.data.problems import Problem, problem
 from digpt.data.remarks import remark
 from digpt.data.sources import Source
 
+_PACKED = {  # folders in which torchvision keeps pictures of its sets packed together
+    "MNIST": "MNIST",
+    "FashionMNIST": "FashionMNIST",
+    "KMNIST": "KMNIST",
+    "cifar-10-batches-py": "CIFAR10",
+    "cifar-100-python": "CIFAR100",
+    "stl10_binary": "STL10",
+}
+
 
 def find_layout(source: Source, chosen: str = "") -> Layout:
     """How the source is laid out; `chosen` is the file that was given instead of its folder.
@@ -44,6 +53,9 @@ def _of_all(source: Source) -> Layout:
     if listing := [table for table in tables if is_manifest(table)]:
         return manifest(source, listing)
     layout = mask_pairs(source) or class_folders(source)
+    if not layout.items and (packed := [f for f in source.folders if f in _PACKED]):
+        facts = {"name": _PACKED[packed[0]], "folder": packed[0]}
+        layout.problems = [problem("torchvision-packed", packed[0], **facts)]
     for table in tables:
         add_details(layout, table, source)
     return layout

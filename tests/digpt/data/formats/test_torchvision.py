@@ -36,6 +36,13 @@ def test_a_dataset_on_disk_comes_in_by_name(mnist: Path):
     assert data.images.load([0], 28).shape == (1, 28, 28, 3)
 
 
+def test_its_folder_alone_is_told_how_to_be_named(mnist: Path):
+    found = read(mnist, name="x")
+    assert [p.fix for p in found.problems][:1] == [
+        "Give torchvision:MNIST@ and the folder that holds MNIST."
+    ]
+
+
 def test_a_set_without_splits_gets_some(tmp_path: Path):
     for k, label in enumerate(("Forest", "River")):
         folder = tmp_path / "eurosat" / "2750" / label
