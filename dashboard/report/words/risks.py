@@ -15,7 +15,7 @@ from dashboard.report.story import Cell, Section, Table
 from dashboard.report.words.phrases import listed, name
 from dashboard.text import Viewer
 from digpt.tokenizers.names import parse
-from jobs.governance import UNKNOWN
+from jobs.governance import OWN_FILE, UNKNOWN
 from jobs.governance import facts as licence_facts
 from jobs.spec import PRETRAINING
 from jobs.views import DatasetView
@@ -261,7 +261,7 @@ def licence_kind(tokenizer: str) -> str:
     if name.base is not None and (name.needs_base or name.tunes):
         return licence_kind(name.base.canonical)
     if name.facts.needs_weights:
-        return "unknown" if name.weights_file or licence_facts(tokenizer) == UNKNOWN else "outside"
+        return "unknown" if licence_facts(tokenizer) in (UNKNOWN, OWN_FILE) else "outside"
     return "trained" if name.facts.needs_captions else "own"
 
 
