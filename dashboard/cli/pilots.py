@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,7 +104,9 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Start a pilot in the background and return its id."""
-    pilot = open_service(home).submit(_spec(spec, accept))
+    service = open_service(home)
+    pilot = service.submit(_spec(spec, accept))
+    _say_plan(service, pilot, Viewer(lang))
     emit({"pilot": pilot}) if as_json else print(pilot)
 
 
@@ -121,6 +123,7 @@ def run(
     service, me = open_service(home), Viewer(lang)
     pilot = service.submit(_spec(spec, accept), start=False)
     say(me.text("cli.pilot.started", pilot=pilot))
+    _say_plan(service, pilot, me)
     if drive(service, pilot, me):
         say(me.text("cli.pilot.cancelled"))
     _finish(service, pilot, as_json, me)
@@ -148,6 +151,13 @@ def drive(service: "PilotService", pilot: str, me: Viewer) -> bool:
         return True
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _say_plan(service: "PilotService", pilot: str, me: Viewer) -> None:
+    """What a pilot is going to take, on stderr."""
+    planned = service.pilot(pilot).estimate
+    if planned is not None:
+        say("\n".join(_in_all(planned, me)))
 
 
 def exit_code(status: str) -> int:
@@ -379,14 +389,19 @@ def _show_estimate(found: "EstimateView", me: Viewer) -> None:
         _heads(("cli.stage", "cli.count", "cli.cached", "column.device", "column.cost"), me), rows
     )
     _show_seen({a.name: a.images_seen for a in found.arms}, me)
+    print("\n".join(_in_all(found, me)))
+
+
+def _in_all(found: "EstimateView", me: Viewer) -> Iterator[str]:
+    """Time and money of a whole pilot, and what to beware of, in lines."""
     time = in_brackets(*ranged(found.wall_seconds, "duration", me))
     money = in_brackets(*ranged(found.money, "money", me, found.currency))
     basis = me.text(f"basis.{found.basis}")
-    print(me.text("cli.estimate.total", time=time, money=money, basis=basis))
+    yield me.text("cli.estimate.total", time=time, money=money, basis=basis)
     if found.rate_shown:
-        print(found.rate_shown)
+        yield found.rate_shown
     for warning in found.warnings:
-        print(f"- {caution(warning, found.currency, me)}")
+        yield f"- {caution(warning, found.currency, me)}"
 
 
 def _show_seen(images: Mapping[str, int | None], me: Viewer) -> None:
