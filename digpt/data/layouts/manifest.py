@@ -34,7 +34,8 @@ def table_paths(source: Source) -> list[str]:
     found = []
     for path in source.files:
         folders = folder_of(path[len(prefix) :])
-        if path.startswith(prefix) and is_table(path) and "submission" not in path.lower():
+        sample = PurePosixPath(path).stem.lower().replace("_", "") == "samplesubmission"
+        if path.startswith(prefix) and is_table(path) and not sample:
             found += [path] if not folders or folders.lower() in SPLIT_NAMES else []
     return found
 
