@@ -10,14 +10,15 @@ from digpt.errors import UserError, is_out_of_memory
 from digpt.reporter import Reporter
 from digpt.tokenizers.base import Tokenizer, Tokens
 
-LARGE = 5_000_000  # numbers in a network of which a core reads a few images a second
+LARGE = 5_000_000  # numbers in a network with which a core reads a few images a second
 FEW, MANY = 4, 100
 
 
 def at_once(tokenizer: Tokenizer) -> int:
     """As many images as are read between two looks at whether a person wants to stop."""
-    numbers = sum(value.numel() for value in tokenizer.state_dict().values())
-    return FEW if numbers > LARGE else MANY
+    values = tokenizer.state_dict().values()
+    is_slow = all(v.device.type == "cpu" for v in values) and sum(map(Tensor.numel, values)) > LARGE
+    return FEW if is_slow else MANY
 
 
 def patches_of(tokenizer: Tokenizer, images: Tensor, reporter: Reporter) -> Tensor:
