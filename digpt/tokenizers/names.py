@@ -13,10 +13,8 @@ from dataclasses import dataclass, field
 from digpt.errors import UserError, pick
 
 CLASS = "class"  # the field of a caption template that stands for an image's label
-FEWEST_CAPTIONED, FEWEST_TO_TUNE = (
-    256,
-    64,
-)  # images for a domain-clip; with fewer nothing to compare
+FEWEST_CAPTIONED = 256  # images for a domain-clip from scratch: fewer are nothing to compare
+FEWEST_TO_TUNE = 64  # the same, to tune a published one
 SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")  # of files with weights
 
 
