@@ -161,15 +161,18 @@ def _clip(task: Task) -> Tokenizer:
 
 
 def _timm(task: Task) -> Tokenizer:
-    return load_timm(task.name.canonical, task.name.argument or "", task.name.option("layer"))
+    name = task.name
+    layer, size = name.option("layer"), name.option("size")
+    return load_timm(name.canonical, name.argument or "", layer, size)
 
 
 def _random(task: Task) -> Tokenizer:
     """Untrained: the network of the base, or the domain-clip tower where no base is named."""
     base = task.name.base
     if base is not None:
+        asked = {key: base.option(key) for key in base.facts.options}
         untrained = untrained_clip if base.family == "clip" else untrained_timm
-        return untrained(task.name.canonical, base.argument or "", task.seed, base.option("layer"))
+        return untrained(task.name.canonical, base.argument or "", task.seed, **asked)
     made = Recogniser(name=task.name.canonical, image_size=task.size, patch_size=task.patch_size)
     initialise(made, torch.Generator().manual_seed(task.seed))
     return made

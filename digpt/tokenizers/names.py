@@ -2,6 +2,7 @@
 
 Grammar: `family[:argument][?option=value&...][(base)]`; for example `pixels`,
 `clip:ViT-B-32@laion2b_s34b_b79k`, `clip:ViT-B-32@weights.safetensors?layer=penultimate`,
+`timm:vit_small_patch14_dinov2.lvd142m?size=224`,
 `random(timm:resnet18)`, `domain-clip:caption_with_state`, `domain-clip:a photo of {class}`,
 `domain-clip?blocks=4(clip:ViT-B-32@openai)`, `codebook:512(domain-clip)`.
 """
@@ -69,7 +70,10 @@ FAMILIES: Mapping[str, Family] = {
         needs_argument=True,
         needs_weights=True,
         has_network=True,
-        options={"layer": ("last", "penultimate")},
+        options={
+            "layer": ("last", "penultimate"),
+            "size": ("own", *(str(n) for n in range(16, 1025))),  # pixels that it sees
+        },
     ),
     "domain-clip": Family(
         description="a small CLIP trained on this dataset's images and captions",

@@ -23,29 +23,45 @@ from digpt.tokenizers.weights import (
     unreachable,
 )
 
+OWN = "own"  # the size that the model was published for
+
 
 class Timm(Pretrained):
     """Tokens (B, h, w, D) of the last block (layer `last`) or the one before it (`penultimate`),
-    and the pooled vector (B, D)."""
+    and the pooled vector (B, D).
+
+    size: pixels on a side of what the model sees, OWN: as published. Of DINOv2's 518 px, 224 take a
+    seventh of the work; positions are resampled.
+    """
 
     def __init__(
-        self, *, name: str, model: str, layer: str = "last", network: nn.Module | None = None
+        self,
+        *,
+        name: str,
+        model: str,
+        layer: str = "last",
+        size: str = OWN,
+        network: nn.Module | None = None,
     ) -> None:
         from timm.data.config import resolve_model_data_config  # noqa: PLC0415 - seconds
 
-        self.model, self.layer = model, layer
+        self.model, self.layer, self.asked = model, layer, size
         network = network or create(model)
         data = resolve_model_data_config(network)
-        super().__init__(
-            name=name,
-            network=network,
-            size=tuple(data["input_size"][1:]),
-            mean=data["mean"],
-            std=data["std"],
-        )
+        seen = tuple(data["input_size"][1:]) if size == OWN else (int(size), int(size))
+        try:
+            if size != OWN and hasattr(network, "set_input_size"):
+                network.set_input_size(seen)  # pyright: ignore[reportCallIssue] (timm's)
+            super().__init__(
+                name=name, network=network, size=seen, mean=data["mean"], std=data["std"]
+            )
+        except (AssertionError, RuntimeError, ValueError) as error:
+            if size == OWN:
+                raise
+            raise _wrong_size(name, size, data["input_size"][-1], error) from error
 
     def config(self) -> dict[str, object]:
-        return {"name": self.name, "model": self.model, "layer": self.layer}
+        return {"name": self.name, "model": self.model, "layer": self.layer, "size": self.asked}
 
     def tokens(self, images: Tensor) -> Tokens:
         depth = 2 if self.layer == "penultimate" else 1
@@ -56,17 +72,18 @@ class Timm(Pretrained):
         return self.network.forward_head(features, pre_logits=True)  # (B, D)
 
 
-def load_timm(name: str, argument: str, layer: str = "last") -> Timm:
+def load_timm(name: str, argument: str, layer: str = "last", size: str = OWN) -> Timm:
     """The tokenizer of `model` (its published weights) or `model@file`."""
     model, path = _checked(name, argument)
     if path is None:
-        return Timm(name=name, model=model, layer=layer, network=published(name, model))
+        network = published(name, model)
+        return Timm(name=name, model=model, layer=layer, size=size, network=network)
     network = create(model)
     try:
         network.load_state_dict(without_classifier(read_weights(path), network))
     except UNREADABLE as error:
         raise unfit(name, str(path), error) from error
-    return Timm(name=name, model=model, layer=layer, network=network)
+    return Timm(name=name, model=model, layer=layer, size=size, network=network)
 
 
 def check_timm(name: str, argument: str) -> None:
@@ -96,12 +113,27 @@ def _checked(name: str, argument: str) -> tuple[str, Path | None]:
     return model, existing(weights, name)
 
 
-def untrained_timm(name: str, argument: str, seed: int, layer: str = "last") -> Timm:
+def untrained_timm(
+    name: str, argument: str, seed: int, layer: str = "last", size: str = OWN
+) -> Timm:
     """The same model before any training, its weights drawn from `seed`."""
     model, _ = split_argument(argument)
     check_model(model)
     network = seeded_build(lambda: create(model), seed)
-    return Timm(name=name, model=model, layer=layer, network=network)
+    return Timm(name=name, model=model, layer=layer, size=size, network=network)
+
+
+def _wrong_size(name: str, size: str, own: int, error: Exception) -> UserError:
+    return UserError(
+        f"Tokenizer {name!r}: this model cannot see {size} px ({str(error).splitlines()[0]}). "
+        f"Choose a multiple of its patch, or leave ?size out: its own is {own}.",
+        code="wrong-size",
+        field="tokenizer",
+        name=name,
+        size=size,
+        own=own,
+        reason=str(error).splitlines()[0],
+    )
 
 
 def create(model: str) -> nn.Module:

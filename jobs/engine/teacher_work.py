@@ -39,7 +39,7 @@ _SIZES: Mapping[str, tuple[int, int]] = {  # width, depth
 def token_flops(name: TokenizerName, image_size: int) -> float:
     """For the tokens of one image."""
     if name.facts.needs_weights:
-        return _published(name.argument or "")
+        return _published(name.argument or "", dict(name.options).get("size"))
     if name.base is not None:  # codes, a tuned recogniser or an untrained one: as what it is of
         return token_flops(name.base, image_size)
     return TOKEN_FLOPS.get(name.family, TOWER_FLOPS) * image_size**2
@@ -52,13 +52,13 @@ def fit_flops(name: TokenizerName, image_size: int, images: int) -> float:
     return FIT_FLOPS.get(name.family, TOWER_FLOPS) * image_size**2
 
 
-def _published(argument: str) -> float:
-    """Of a model that is not ours, by its name."""
+def _published(argument: str, size: str | None) -> float:
+    """Of a model that is not ours, by its name and the size that was asked for."""
     model = argument.partition("@")[0].partition(".")[0]
     kind = _KIND.search(model)
     if kind is None:
         return PUBLISHED_FLOPS
     dim, depth = _SIZES[kind[1].lower()]
     said = _SIDE.findall(model)
-    side = int(said[-1]) if said else 518 if "dinov2" in model else 224
+    side = int(size or (said[-1] if said else 518 if "dinov2" in model else 224))
     return encoder_flops(Student(image_size=side, patch_size=int(kind[2]), dim=dim, depth=depth))

@@ -248,6 +248,23 @@ def test_tokens_come_from_the_layer_that_the_name_says(
     assert torch.equal(fitting.load(tmp_path).encode(images).patches, patches)
 
 
+@pytest.mark.parametrize(("model", "size", "grid"), [("test_vit", 64, 4), ("test_resnet", 64, 2)])
+def test_a_timm_model_sees_the_size_that_the_name_says(
+    model, size, grid, shelf, fit, dataset, images, tmp_path
+):
+    tokenizer = fit(f"timm:{model}@{shelf / model}.pt?size={size}", dataset)
+    found = tokenizer.encode(images).patches
+    assert found.shape[1:3] == (grid, grid) == tokenizer.grid_size
+    fitting.save(tokenizer, tmp_path)
+    assert torch.equal(fitting.load(tmp_path).encode(images).patches, found)
+
+
+def test_a_size_that_no_patch_divides_is_refused(shelf, fit, dataset):
+    with pytest.raises(UserError, match=r"cannot see 50 px .* its own is 160") as refused:
+        fit(f"timm:test_vit@{shelf / 'test_vit'}.pt?size=50", dataset)
+    assert refused.value.code == "wrong-size"
+
+
 def test_the_last_layer_projected_is_the_projected_one(shelf, fit, dataset, images):
     plain = f"clip:tiny-vit@{shelf / 'tiny-vit'}.pt"
     last, projected = fit(f"{plain}?layer=last", dataset), fit(plain, dataset)
