@@ -53,7 +53,7 @@ def pretrain(
     method: str,
     seed: int,
     out_dir: Path,
-    device: torch.device,
+    device: torch.device | str,
     reporter: Reporter,
     checkpoint_seconds: float = 60.0,
     rows: np.ndarray | None = None,
@@ -69,6 +69,7 @@ def pretrain(
     bit that of an uninterrupted run. Stopped by `Cancelled`, it writes a checkpoint first. In a
     process group each process computes its part of every batch; the first one writes.
     """
+    device = torch.device(device)
     rows = np.arange(len(images)) if rows is None else np.asarray(rows)
     check_inputs(images, rows, tokens, recipe)
     check_attention(recipe.attention, device)

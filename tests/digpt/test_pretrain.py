@@ -3,6 +3,7 @@
 import itertools
 import random
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from torch import Tensor
 
 from digpt.checkpoint import read_checkpoint
 from digpt.errors import Cancelled, UserError
-from digpt.models import IGPT, METHODS, load_encoder
+from digpt.models import IGPT, METHODS, Target, load_encoder
 from digpt.models.targets import standardise, whiten
 from digpt.pretrain import Feed, Result, learning_rate, pretrain, resolve_precision, steps_of
+from digpt.pretrain.feed import Batch
+from digpt.pretrain.pace import seconds_per_image
 from digpt.pretrain.state import start
+from digpt.pretrain.trainer import Trainer
 from digpt.recipe import PRESETS, Recipe, Student
 from digpt.reporter import Quiet, Reporter
 
@@ -461,3 +465,17 @@ def test_compiling_without_a_compiler_is_told(
     monkeypatch.setattr("digpt.pretrain.acceleration.shutil.which", lambda _: None)
     with pytest.raises(UserError, match=r"needs a C\+\+ compiler on a CPU"):
         run(tmp_path, replace(RECIPE, compile=True))
+
+
+def test_the_pace_of_an_arm_does_not_hang_on_who_else_uses_the_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    step = Trainer.step
+
+    def held_up(trainer: Trainer, batch: Batch, reporter: Reporter) -> None:
+        step(trainer, batch, reporter)
+        time.sleep(0.1)
+
+    monkeypatch.setattr(Trainer, "step", held_up)
+    seconds = seconds_per_image("digpt", RECIPE, Target(6), 1e10 / 4, CPU)  # 4 images a step
+    assert 0 < seconds < 0.1 / 4
