@@ -45,9 +45,9 @@ FIELDS = {  # golden key -> field of Economics
 
 
 def economics(given: Values) -> Economics:
-    """A flat golden case as Economics."""
-    known = {field: given[key] for key, field in FIELDS.items() if key in given}
-    return Economics(**known, ramp=tuple(given.get("ramp_share_by_year", ())))
+    """A flat golden case as Economics; what is null takes its default, as what is absent."""
+    known = {field: given[key] for key, field in FIELDS.items() if given.get(key) is not None}
+    return Economics(**known, ramp=tuple(given.get("ramp_share_by_year") or ()))
 
 
 def of_flows(flows: np.ndarray, rate: float) -> dict[str, Any]:
@@ -121,12 +121,12 @@ def run_threshold(given: Values) -> dict[str, Any]:
 
 
 def run_review_band(given: Values) -> dict[str, Any]:
-    capacity = given["review_capacity_items_per_year"]
+    capacity = given.get("review_capacity_items_per_year")
     reviewer = rates.Reviewer(
         miss_rate=given["reviewer_miss_rate_share"],
         false_alarm_rate=given["reviewer_false_alarm_rate_share"],
         capacity=None if capacity is None else capacity / given["items_per_year"],
-        overflow=given["overflow"],
+        overflow=given.get("overflow", "reject"),
     )
     validation = _split(given, "validation")
     cut = rates.choose_band(validation, _costs(given), reviewer)
@@ -205,7 +205,8 @@ def run_pert_monte_carlo(given: Values) -> dict[str, Any]:
     drawn = {FIELDS[k]: ranges.pert_draws(r, given["draws_count"], rng) for k, r in pert.items()}
     draws = cashflow.npv(replace(e, **drawn))
     seen = risk.spread(draws)
-    is_rate_drawn = np.ndim(drawn.get("discount_rate", 0.0)) > 0  # NPV is not linear in it
+    rate = drawn.get("discount_rate")  # NPV is not linear in it, so it has to be a point
+    is_rate_drawn = rate is not None and np.ptp(rate) > 0
     return {
         "pert_mean_by_input": {k: ranges.pert_mean(r) for k, r in pert.items()},
         "pert_variance_by_input": {k: ranges.pert_variance(r) for k, r in pert.items()},
@@ -264,7 +265,7 @@ def run_paired_bootstrap(given: Values) -> dict[str, Any]:
 
 
 def _unpaired_sd(given: Values) -> float:
-    """What independent tests of the two arms would give: closed form of the bootstrap variance."""
+    """What independent tests of the two arms would give: closed form of the variance drawn from."""
     pi = given["prevalence_share"]
     weights = {
         "missed_by_positive_item": pi * given["cost_miss_money_per_item"],
@@ -275,7 +276,15 @@ def _unpaired_sd(given: Values) -> float:
         for arm in ("a", "b")
         for key, weight in weights.items()
     ]
-    return float(np.sqrt(sum(w**2 * e.var() / len(e) for w, e in errors)))
+    return float(np.sqrt(sum(w**2 * _drawn_variance(e) for w, e in errors)))
+
+
+def _drawn_variance(errors: np.ndarray) -> float:
+    """Variance of a drawn rate: of resampled items, or of Jeffreys' Beta where all are alike."""
+    items, found = len(errors), float(errors.sum())
+    if 0 < found < items:
+        return float(errors.var()) / items
+    return (found + 0.5) * (items - found + 0.5) / ((items + 1) ** 2 * (items + 2))
 
 
 def run_arms(given: Values) -> dict[str, Any]:
@@ -298,7 +307,8 @@ def run_arms(given: Values) -> dict[str, Any]:
         for name, arm in arms.items()
     }
     means = {name: float(x.mean()) for name, x in draws.items()}
-    verdict, chosen, _ = decision.project_verdict(verdicts, means)
+    of_all = {name: verdicts.get(name) for name in given_draws}
+    verdict, chosen, _ = decision.project_verdict(of_all, means)
     by_arm: dict[str, Mapping[str, Any]] = {
         "npv_mean_money_by_arm": means,
         "share_npv_positive_by_arm": {n: risk.share_positive(x)[0] for n, x in draws.items()},
@@ -306,7 +316,7 @@ def run_arms(given: Values) -> dict[str, Any]:
         "increment_q95_money_by_arm": {n: g.q95 for n, g in gains.items()},
         "increment_mean_money_by_arm": {n: g.mean for n, g in gains.items()},
         "share_increment_positive_by_arm": {n: g.p for n, g in gains.items()},
-        "verdict_by_arm": verdicts,
+        "verdict_by_arm": of_all,
         "evpi_one_arm_money_by_arm": {n: risk.evpi(x) for n, x in draws.items()},
     }
     return {
@@ -425,12 +435,16 @@ def check(case: Values) -> list[str]:
         got = ADAPTERS[case["kind"]](case["inputs"])
     except UserError as error:  # the other cases still run
         return [error.message]
+    except KeyError as error:
+        return [f"no input {error}"]
+    except Exception as error:  # so that one case cannot hide what the others say
+        return [f"{type(error).__name__}: {error}"]
     lines = []
     for key, want in case["outputs"].items():
         if key not in got:
             lines.append(f"{key}: not computed")
         else:
-            lines += differences(got[key], want, case["tolerance"].get(key, {}), key)
+            lines += differences(got[key], want, case.get("tolerance", {}).get(key, {}), key)
     return lines
 
 

@@ -61,7 +61,11 @@ def matrix_cost(rates: np.ndarray, costs: np.ndarray, prevalence: np.ndarray) ->
 def shift_posteriors(
     posteriors: np.ndarray, from_prior: np.ndarray, to_prior: np.ndarray
 ) -> np.ndarray:
-    """Posteriors (N, K) made at one prior, moved to another (Saerens et al. 2002; Elkan 2001)."""
+    """Posteriors (N, K) made at one prior, moved to another (Saerens et al. 2002; Elkan 2001).
+
+    An item certain to be of classes that do not occur says nothing about the others, so it has
+    their prior.
+    """
     source, target = np.asarray(from_prior, dtype=float), np.asarray(to_prior, dtype=float)
     if np.any((source == 0) & (target > 0)):
         raise UserError(
@@ -72,7 +76,9 @@ def shift_posteriors(
         )
     ratio = np.divide(target, source, out=np.zeros_like(target), where=source > 0)
     weighted = np.asarray(posteriors, dtype=float) * ratio  # (N, K)
-    return weighted / weighted.sum(axis=-1, keepdims=True)
+    total = weighted.sum(axis=-1, keepdims=True)
+    moved = np.broadcast_to(target / target.sum(), weighted.shape).copy()
+    return np.divide(weighted, total, out=moved, where=total > 0)
 
 
 def expected_costs(posteriors: np.ndarray, costs: np.ndarray) -> np.ndarray:

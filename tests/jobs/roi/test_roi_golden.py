@@ -79,6 +79,9 @@ BY_HAND: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("cashflow", FLAT | {"model_review_share": 0.2, "cost_review_money_per_item": 5.0,
         "tax_share": 0.25, "depreciation_years": 1},
         {"cash_flow_money_by_year": [-3000, 2250, 1500], "payback_years": 1.5}),
+    # what is null takes its default, as what is absent
+    ("cashflow", FLAT | {"tax_share": None, "depreciation_years": None,
+        "ramp_share_by_year": None}, {"cash_flow_money_by_year": [-3000, 3000, 3000]}),
     # written off over 3 years, 2 of them inside the horizon: tax 10% of 3,000 - 1,000
     ("cashflow", FLAT | {"tax_share": 0.1, "depreciation_years": 3},
         {"cash_flow_money_by_year": [-3000, 2800, 2800]}),
@@ -117,6 +120,13 @@ BY_HAND: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         "cost_money_true_by_decided": [[0, 8], [9, 9]], "prevalence_share_by_class": [1.0, 0.0]},
         {"confusion_rate_share_true_by_decided": [[0.75, 0.25], [None, None]],
          "cost_money_per_item": 2.0}),
+    # certain to be of a class that never comes: the mix decides, 0.25 x 8 against 0.75 x 1
+    ("matrix", {"confusion_counts_true_by_decided": [[3, 1, 0], [1, 1, 0], [0, 0, 2]],
+        "cost_money_true_by_decided": [[0, 1, 9], [8, 0, 9], [9, 9, 0]],
+        "prevalence_share_by_class": [0.75, 0.25, 0.0],
+        "posterior_prior_share_by_class": [0.5, 0.25, 0.25], "posteriors_share": [[0, 0, 1]]},
+        {"shifted_posteriors_share": [[0.75, 0.25, 0.0]], "decided_class_index": [1],
+         "expected_cost_money_by_decision": [[2.0, 0.75, 9.0]]}),
     # NPV 3,000 = 2 x 3,000 - 3,000: half the volume, half the cost of a miss, twice the one-off, a
     # miss rate halfway to today's 0.5, or all of the profit taxed away
     ("break_even", FLAT, {
@@ -153,6 +163,23 @@ BY_HAND: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         "next_stage_cost_money_by_arm": {"b": 5.0}},
         {"baseline_arm": "a", "verdict_by_arm": {"b": "COLLECT MORE", "a": None, "c": None},
          "share_npv_positive_by_arm": {"b": 1.0, "a": 0.5, "c": None}}),
+    # an arm that failed is not a NO-GO: while it may pay, neither is the project
+    ("arms", GATE | {"npv_draws_money_by_arm": {"a": [-1.0, -3.0], "b": None},
+        "npv_at_likely_money_by_arm": {"a": -2.0, "b": None},
+        "outlay_money_by_arm": {"a": 1.0, "b": None},
+        "next_stage_cost_money_by_arm": {"a": 5.0, "b": None}},
+        {"verdict_by_arm": {"a": "NO-GO", "b": None}, "project_verdict": "COLLECT MORE"}),
+    # a discount rate that is a point leaves NPV linear: 3,000 a year of half to one and a half
+    ("pert_monte_carlo", FLAT | {"draws_count": 100, "pert_low_likely_high": {
+        "discount_rate_per_year": [0, 0, 0], "items_per_year": [500, 1000, 1500]}},
+        {"npv_mean_closed_form_money": 3000.0}),
+    # arm a makes no error in 3: Beta(1/2, 7/2) has variance 0.5 * 3.5 / (4^2 * 5); arm b misses
+    # 1 of 3: (1/3 * 2/3) / 3; no false alarm in either. Misses cost 0.5 * 10, false alarms nothing
+    ("paired_bootstrap", {"arm_a_missed_by_positive_item": [0, 0, 0],
+        "arm_b_missed_by_positive_item": [0, 0, 1], "arm_a_alarmed_by_negative_item": [0, 0],
+        "arm_b_alarmed_by_negative_item": [0, 0], "prevalence_share": 0.5, "draws_count": 100,
+        "cost_miss_money_per_item": 10.0, "cost_false_alarm_money_per_item": 0.0},
+        {"unpaired_sd_for_contrast_money_per_item": 5 * (1.75 / 80 + 2 / 27) ** 0.5}),
     # three budgets are no curve
     ("labels", {"label_counts": [1, 2, 3], "model_cost_money_per_item": [3.0, 2.0, 1.0],
         "labels_now_count": 3, "labels_more_count": [1], "price_money_per_label": 1.0,
@@ -172,3 +199,8 @@ def test_an_error_in_one_case_is_its_own(golden: ModuleType):
     nobody = SCORES | {"test_positive_scores": []}
     case = {"kind": "threshold", "inputs": nobody, "outputs": {"threshold_score": 0.8}}
     assert "no item of a defect class" in golden.check(case)[0]
+    short = {"kind": "cashflow", "inputs": {"items_per_year": 1}, "outputs": {"npv_money": 0.0}}
+    assert golden.check(short) != []
+    long = FLAT | {"ramp_share_by_year": [0.1, 0.2, 0.3]}
+    refused = {"kind": "cashflow", "inputs": long, "outputs": {"npv_money": 0.0}}
+    assert golden.check(refused) != []
