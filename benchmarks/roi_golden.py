@@ -448,9 +448,23 @@ def check(case: Values) -> list[str]:
     return lines
 
 
+def read_cases(file: Path) -> list[dict[str, Any]]:
+    """The cases of a file; years and counts written as 5.0 are whole numbers too."""
+    return json.loads(file.read_text("utf-8"), object_hook=_whole)["cases"]
+
+
+def _whole(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: int(x)
+        if key.endswith(("_years", "_count")) and isinstance(x, float) and x.is_integer()
+        else x
+        for key, x in values.items()
+    }
+
+
 def main(files: Sequence[str]) -> int:
     """Check every case of every file; 0 if all agree."""
-    cases = [c for file in files for c in json.loads(Path(file).read_text("utf-8"))["cases"]]
+    cases = [case for file in files for case in read_cases(Path(file))]
     agreed = 0
     for case in cases:
         lines = check(case)
@@ -464,4 +478,7 @@ def main(files: Sequence[str]) -> int:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit("Give one or more files of cases: python -m benchmarks.roi_golden FILE...")
+    absent = [file for file in sys.argv[1:] if not Path(file).is_file()]
+    if absent:
+        sys.exit(f"No such file of cases: {', '.join(absent)}.")
     sys.exit(main(sys.argv[1:]))

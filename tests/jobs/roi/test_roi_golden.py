@@ -46,6 +46,24 @@ def test_a_wrong_figure_is_named_and_fails(
     assert out.endswith("0 of 1 cases agree\n")
 
 
+def test_files_add_up_and_years_may_be_written_with_a_point(
+    golden: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    files = []
+    for years, npv in ((2.0, 3000.0), (3, 6000.0)):
+        case = {
+            "tolerance": {"npv_money": {"rel": 1e-9}},
+            "outputs": {"npv_money": npv},
+            "inputs": FLAT | {"horizon_years": years, "another_field": "unread"},
+            "kind": "cashflow",
+            "name": f"{years} years",
+        }
+        files.append(tmp_path / f"{years}.json")
+        files[-1].write_text(json.dumps({"cases": [case], "format": 1}))
+    assert golden.main([str(f) for f in files]) == 0
+    assert capsys.readouterr().out == "2 of 2 cases agree\n"
+
+
 def test_text_and_null_are_compared_exactly(golden: ModuleType):
     assert golden.differences(None, 1.0, {"abs": 9.0}, "x")
     assert golden.differences({"input": "a"}, {"input": "b"}, {"rel": 1.0}, "x")
