@@ -37,9 +37,9 @@ class Counted:
     def __init__(self, reporter: Reporter, total: int) -> None:
         self.reporter, self.total, self.done = reporter, total, 0
 
-    def one(self) -> None:
-        """One more unit is finished."""
-        self.done += 1
+    def add(self, units: int = 1) -> None:
+        """So many more units are finished."""
+        self.done += units
         self.reporter.progress(self.done, self.total)
 
 

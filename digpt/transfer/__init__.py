@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from digpt.reporter import Counted, Reporter
 from digpt.transfer.encoders import Encoder, frozen, recogniser, student
 from digpt.transfer.features import extract
 from digpt.transfer.finetune import Task, finetune
+from digpt.transfer.kept import Kept
 from digpt.transfer.knn import knn
 from digpt.transfer.predictions import Predictions, labelled
 from digpt.transfer.probe import probe
@@ -62,6 +64,7 @@ class _Trial:
     label_seeds: Sequence[int]
     device: torch.device | str
     reporter: Reporter
+    kept: Kept
 
 
 def transfer(
@@ -73,8 +76,11 @@ def transfer(
     label_seeds: Sequence[int],
     device: torch.device | str,
     reporter: Reporter,
+    keep: Path | None = None,
 ) -> list[Run]:
     """All runs of one protocol, budgets in the recipe's order, label seeds inside.
+
+    keep: folder for finished fine-tunings; those that are there already are not run again.
 
     Budget "all" has only one subset, hence one run, with label seed 0. Fine-tuning chooses its
     learning rate once per budget, on validation with the first label seed.
@@ -90,6 +96,7 @@ def transfer(
         label_seeds=label_seeds,
         device=device,
         reporter=reporter,
+        kept=Kept(keep),
     )
     return run_all(trial)
 
@@ -109,17 +116,21 @@ def _finetune(trial: _Trial) -> list[Run]:
     for budget, seed, subset in subsets:
         if not runs or runs[-1].label_budget != budget:
             recipe = trial.transfer  # all learning rates are open again
-        rows = {**trial.rows, "train": subset}
-        task = Task(images=trial.images, labels=trial.labels, classes=trial.classes, **rows)
-        predictions = finetune(
-            trial.encoder,
-            task,
-            transfer=recipe,
-            seed=seed,
-            device=trial.device,
-            reporter=trial.reporter,
-            counted=counted,
-        )
+        predictions = trial.kept.read(budget, seed)
+        if predictions is not None:
+            counted.add(recipe.finetune_all_steps(len(subset)))
+        else:
+            rows = {**trial.rows, "train": subset}
+            predictions = finetune(
+                trial.encoder,
+                Task(images=trial.images, labels=trial.labels, classes=trial.classes, **rows),
+                transfer=recipe,
+                seed=seed,
+                device=trial.device,
+                reporter=trial.reporter,
+                counted=counted,
+            )
+            trial.kept.write(budget, seed, predictions)
         recipe = replace(recipe, finetune_lrs=(predictions.chosen["lr"],))
         runs.append(_run("finetune", budget, seed, subset, predictions))
     return runs

@@ -140,7 +140,7 @@ class _Run:
             self.reporter.check()
             self._step(network, optimizer, next(batches), generator, regulariser)
             schedule.step()
-            self.counted.one()
+            self.counted.add()
             if step in stops:
                 now = self._checkpoint(network, stops[step])
                 if best is None or now.value >= best.value:  # of equals the later

@@ -35,6 +35,7 @@ from digpt.tokenizers.online import Online
 from digpt.transfer import Run, transfer
 from digpt.transfer.encoders import Encoder, frozen, recogniser, student
 from digpt.transfer.predictions import labelled
+from jobs.engine.artifacts import CHECKPOINTS
 from jobs.weights import check_unchanged
 
 Params = Mapping[str, Any]
@@ -203,6 +204,7 @@ def transfer_stage(protocol: str) -> StageFunction:
             label_seeds=list(range(params["label_seeds"])),
             device=device,
             reporter=reporter,
+            keep=out_dir / CHECKPOINTS,
         )
         _write_runs(runs, dataset, out_dir)
         return {"runs": [_run_facts(r) for r in runs]}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from digpt.errors import UserError
+from digpt.errors import Cancelled, UserError
 from digpt.models.vit import ViT, normalise
 from digpt.recipe import Transfer
 from digpt.reporter import Quiet
@@ -95,6 +95,42 @@ def test_fine_tuning_tells_every_step_and_ends_at_the_last(dataset, conv):
     )  # fmt: skip
     steps = [2 + 2 + 8, 8, 2 + 2 + 8]  # both rates are tried at the first draw of a budget
     assert told == [(done, sum(steps)) for done in range(1, 1 + sum(steps))]
+
+
+def test_fine_tuning_that_was_stopped_goes_on_after_the_last_finished_run(dataset, conv, tmp_path):
+    class Stopped(Quiet):
+        """Is cancelled at some step, or never."""
+
+        def __init__(self, after=None):
+            self.after, self.steps, self.told = after, 0, ()
+
+        def check(self):
+            self.steps += 1
+            if self.steps == self.after:
+                raise Cancelled
+
+        def progress(self, done, total):
+            self.told = (done, total)
+
+    def run(reporter, keep):
+        return transfer(
+            conv, dataset, protocol="finetune", transfer=RECIPE, label_seeds=(0, 1, 2),
+            device="cpu", reporter=reporter, keep=keep,
+        )  # fmt: skip
+
+    whole, rest = Stopped(), Stopped()
+    undisturbed = run(whole, None)
+    with pytest.raises(Cancelled):
+        run(Stopped(after=whole.steps - 5), tmp_path)  # in the last of three
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["finetune.5.0.npz", "finetune.5.1.npz"]
+    (tmp_path / "finetune.5.1.npz").write_bytes(b"torn")
+    resumed = run(rest, tmp_path)
+    assert whole.steps / 3 < rest.steps < whole.steps * 2 / 3
+    assert rest.told == whole.told
+    for one, other in zip(undisturbed, resumed, strict=True):
+        assert one.predictions.chosen == other.predictions.chosen
+        np.testing.assert_array_equal(one.predictions.val, other.predictions.val)
+        np.testing.assert_array_equal(one.predictions.test, other.predictions.test)
 
 
 def test_learning_rate_is_chosen_once_per_budget(dataset, conv):
