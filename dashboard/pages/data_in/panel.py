@@ -1,20 +1,20 @@
 """The panel for own data and its handlers; what it stores is handed to the page around it."""
 
 import re
-import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gradio as gr
 
-from dashboard.html import Html, h, note
+from dashboard.html import NOTHING, Html, h, note
+from dashboard.pages.background import Background, progress_box
 from dashboard.pages.data_in.problems import problems
 from dashboard.pages.data_in.upload import upload_box
-from dashboard.pages.shell import PRIVATE, QUIET, page_html
+from dashboard.pages.shell import QUIET, page_html
 from dashboard.text import Viewer
 from digpt.errors import Cancelled, UserError
-from digpt.reporter import Quiet
 
 if TYPE_CHECKING:
     from jobs.service import PilotService
@@ -37,26 +37,12 @@ class Asked(NamedTuple):
     licence: str
 
 
-class _ToBar(Quiet):
-    """A reporter that moves Gradio's progress bar, and hears that a person wants to stop."""
-
-    def __init__(self, progress: gr.Progress, words: str, stop: threading.Event) -> None:
-        self._progress, self._words, self._stop = progress, words, stop
-
-    def progress(self, done: int, total: int) -> None:
-        self._progress((done, total), desc=self._words)
-
-    def check(self) -> None:
-        if self._stop.is_set():
-            raise Cancelled
-
-
 class ImportPanel:
     """The components for own data, closed at first, and their handlers."""
 
     def __init__(self, service: "PilotService", me: Viewer) -> None:
         self.service, self.me = service, me
-        self._at_work: dict[str, threading.Event] = {}  # of each browser session that reads now
+        self._at_work: dict[str, Background[Any]] = {}  # of each browser session that reads now
         self.box = gr.Accordion(
             me.text("new.add"), open=False, elem_id="new-add", elem_classes="d-card"
         )
@@ -125,19 +111,19 @@ class ImportPanel:
             origin: str,
             licence: str,
             request: gr.Request,
-            progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio's way
             *values: Any,
-        ) -> list[Any]:
+        ) -> Iterator[list[Any]]:
             asked = Asked(key, path, name, skip, task, origin, licence)
-            found, box = self._read(asked, request, progress, dry_run=False)
+            found, box = None, NOTHING
+            for found, box in self._read(asked, request, dry_run=False):  # noqa: B007 - the last
+                yield [*unchanged(), box, gr.update(interactive=False), *_AS_THEY_ARE]
             made = found.dataset if found else None
             page = stored(made, *values) if made and task == PILOT_TASK else unchanged()
             used = [upload_box("new-zip", _UPLOADED, self.me), "", None] if made else _AS_THEY_ARE
-            return [*page, box, gr.update(interactive=False), *used]
+            yield [*page, box, gr.update(interactive=False), *used]
 
         source = [self.key, self.path, self.name, self.skip_bad,
                   self.task, self.origin, self.licence]  # fmt: skip
-        waiting = {**PRIVATE, "show_progress_on": self.found}
         # Gradio's `input` does not hear what a script has entered
         self.key.change(self.named, [self.key, self.name], self.name, **QUIET)
         self.path.focus(self.offered, self.path, self.path, **QUIET)
@@ -150,9 +136,7 @@ class ImportPanel:
              [*outputs, self.found, self.add, self.zip, self.key, self.path]),
         ):  # fmt: skip
             began = button.click(lambda: _working(True), None, busy, **QUIET)
-            began.then(work, ins, outs, **waiting).then(
-                lambda: _working(False), None, busy, **QUIET
-            )
+            began.then(work, ins, outs, **QUIET).then(lambda: _working(False), None, busy, **QUIET)
 
     def named(self, key: str, name: str) -> Any:
         """A name for what was uploaded, unless there is one."""
@@ -169,7 +153,7 @@ class ImportPanel:
     def cancel(self, request: gr.Request) -> None:
         """Stop what this browser session reads; nothing of it is kept."""
         if at_work := self._at_work.get(str(request.session_hash)):
-            at_work.set()
+            at_work.stop()
 
     def dry_run(
         self,
@@ -181,32 +165,33 @@ class ImportPanel:
         origin: str,
         licence: str,
         request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio's way
-    ) -> list[Any]:
+    ) -> Iterator[list[Any]]:
         """Look at the data without storing anything."""
         asked = Asked(key, path, name, skip, task, origin, licence)
-        found, box = self._read(asked, request, progress, dry_run=True)
-        if found is None:
-            return [box, gr.update(interactive=False)]
-        errors = any(p.severity == "error" for p in found.problems)
-        return [box, gr.update(interactive=skip or not errors)]
+        for found, box in self._read(asked, request, dry_run=True):
+            wrong = found is None or any(p.severity == "error" for p in found.problems)
+            yield [box, gr.update(interactive=found is not None and (skip or not wrong))]
 
     def _read(
-        self, asked: Asked, request: gr.Request, progress: gr.Progress, *, dry_run: bool
-    ) -> tuple[Any, Html]:
-        """What an import found, and the same in words; None where it was refused or stopped."""
-        session, stop = str(request.session_hash), threading.Event()
-        self._at_work[session] = stop
-        bar = _ToBar(progress, self.me.text("new.add.reading"), stop)
+        self, asked: Asked, request: gr.Request, *, dry_run: bool
+    ) -> Iterator[tuple[Any, Html]]:
+        """How far an import is, and last what it found with the same in words; None meanwhile, and
+        where it was refused or stopped."""
+        me, session, started = self.me, str(request.session_hash), time.monotonic()
+        begun = Background(lambda told: self._import(asked, dry_run=dry_run, reporter=told))
+        self._at_work[session] = begun
         try:
-            found = self._import(asked, dry_run=dry_run, reporter=bar)
+            for at in begun:
+                words = me.text("new.add.reading")
+                yield None, progress_box(at, words, me, time.monotonic() - started)
+            found = begun.result()
+            yield found, problems(found, me, stored=bool(found.dataset))
         except UserError as error:
-            return None, note(self.me.error(error), "no", "new-import-error")
+            yield None, note(me.error(error), "no", "new-import-error")
         except Cancelled:
-            return None, note(self.me.text("new.add.stopped"), "info", "new-import-stopped")
+            yield None, note(me.text("new.add.stopped"), "info", "new-import-stopped")
         finally:
             self._at_work.pop(session, None)
-        return found, problems(found, self.me, stored=bool(found.dataset))
 
     def _import(self, asked: Asked, **how: Any) -> Any:
         name, path = (asked.name or "").strip(), (asked.path or "").strip()
