@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from digpt.errors import UserError
 from digpt.flops import encoder_flops
 from digpt.recipe import PRESETS, Preset
 from jobs import reading
@@ -24,6 +25,7 @@ from jobs.money.scale import (
 from jobs.store.records import ArmRecord, PilotStage
 
 STUDENTS = ("pilot", "standard", "paper")  # the pilot's own, and those of two presets
+MOST_EPOCHS = 100_000
 FURTHER = "l4"  # the usual device to carry an item over to: small, and in every cloud
 
 
@@ -35,6 +37,17 @@ class Wish:
     epochs: float | None = None
     student: str = "pilot"  # one of STUDENTS
     device: str | None = None  # entry of the price table; None: the device that was measured
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None and not 0 < self.epochs <= MOST_EPOCHS:
+            raise UserError(
+                f"A pretraining of {self.epochs:g} epochs cannot be priced: give a number above 0,"
+                f" at most {MOST_EPOCHS:,}, or none for the pilot's own.",
+                code="epochs-out-of-range",
+                field="epochs",
+                value=f"{self.epochs:g}",
+                most=MOST_EPOCHS,
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -57,6 +57,13 @@ def test_an_unknown_device_is_refused_with_those_there_are(finished: Finished):
     service, pilot = finished
     with pytest.raises(UserError, match="abacus"):
         service.compute(pilot, computing.Wish(device="abacus"))
+
+
+@pytest.mark.parametrize("epochs", [0, -3, 1e9, float("nan")])
+def test_a_pretraining_of_no_epochs_is_refused(epochs: float):
+    with pytest.raises(UserError, match="epochs") as error:
+        computing.Wish(epochs=epochs)
+    assert error.value.field == "epochs"
     assert "l4" in service.compute_devices()
 
 

@@ -58,9 +58,8 @@ class ComputeBox:
             label=me.text("compute.images"), elem_id="roi-larger-images", min_width=120,
         )  # fmt: skip
         self._epochs = gr.Number(
-            label=me.text("compute.epochs"), elem_id="roi-larger-epochs", min_width=90,
-            minimum=0.01, precision=2,
-        )  # fmt: skip
+            label=me.text("compute.epochs"), elem_id="roi-larger-epochs", min_width=90, precision=2
+        )
         self._student = gr.Dropdown(
             [(me.text(f"compute.student.{s}"), s) for s in STUDENTS], value=STUDENTS[0],
             label=me.text("compute.student"), elem_id="roi-larger-student", min_width=150,
@@ -138,9 +137,7 @@ class ComputeBox:
         if kept.shown is None or kept.pilot is None:
             return None
         arm = kept.shown.headline
-        wish = Wish(
-            images_factor=float(images or 1), epochs=epochs or None, student=student, device=device
-        )
+        wish = Wish(images_factor=float(images or 1), epochs=epochs, student=student, device=device)
         return self._service.compute(
             kept.pilot,
             wish,
