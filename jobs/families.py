@@ -13,6 +13,7 @@ EXAMPLES = {  # how a family that needs an argument may be written
     "timm": "timm:vit_small_patch14_dinov2.lvd142m",
 }
 OWN = "codebook:{k}(filters)"  # where images are too few for a domain-clip to make codes of
+TOO_FEW = "few-images"  # the remark on what a dataset cannot carry
 MOST_CODES = (128, 64, 32, 16)  # of filters
 
 
@@ -48,7 +49,7 @@ def _card(family: str, facts: Family, data: DatasetView | None) -> TokenizerView
     if facts.needs_weights:
         ready, remark = False, "needs-weights"
     elif facts.needs_captions and data is not None and is_too_small(data, family):
-        ready, remark = False, "few-images"
+        ready, remark = False, TOO_FEW
     elif facts.needs_captions and data is not None and not data.caption_columns:
         remark = "captions-from-labels"
     if family in ("clip", "domain-clip") and importlib.util.find_spec("open_clip") is None:
@@ -56,7 +57,7 @@ def _card(family: str, facts: Family, data: DatasetView | None) -> TokenizerView
     name = EXAMPLES.get(family, family)
     if family == "codebook" and data is not None and is_too_small(data, "domain-clip"):
         name = OWN.format(k=codes_for(data) or MOST_CODES[-1])
-        ready, remark = (True, "") if codes_for(data) else (False, "few-images")
+        ready, remark = (True, "") if codes_for(data) else (False, TOO_FEW)
     known = governance.facts(name)
     return TokenizerView(
         name=name,

@@ -27,7 +27,15 @@ from dashboard.pages.data.versions import difference_box, version_table
 from dashboard.pages.data.view import sentence as data_words
 from dashboard.pages.data_in import name_for, problems
 from dashboard.pages.data_in.problems import problem_rows
-from dashboard.pages.new.draft import Draft, candidates, from_json, from_spec, to_spec, with_choice
+from dashboard.pages.new.draft import (
+    Draft,
+    candidates,
+    for_dataset,
+    from_json,
+    from_spec,
+    to_spec,
+    with_choice,
+)
 from dashboard.pages.new.page import _Page as NewPage
 from dashboard.pages.new.plan import before_launch, plan
 from dashboard.pages.new.tokenizers import tokenizer_cards
@@ -232,6 +240,22 @@ class TestDraft:
         assert draft.arms == (
             "digpt × domain-clip", "digpt × filters", "scratch", "frozen × domain-clip",
         )  # fmt: skip
+
+    def test_another_dataset_takes_what_its_images_are_too_few_for_and_gives_it_back(self, service):
+        many = service.tokenizers()
+        few = [replace(t, ready=False, remark="few-images") if t.name == "domain-clip" else t
+               for t in many]  # fmt: skip
+        first = with_choice(
+            Draft(), tokenizers=["domain-clip", "filters", "pixels"], methods=("digpt",)
+        )
+        small = for_dataset(first, few)
+        assert small.tokenizers == ("filters", "pixels")
+        assert "frozen × filters" in small.arms
+        assert not any("domain-clip" in arm for arm in small.arms)
+        assert for_dataset(small, many).tokenizers == first.tokenizers
+        own = replace(small, tokenizers=("hog", "domain-clip"))
+        assert for_dataset(own, many).tokenizers == own.tokenizers
+        assert for_dataset(own, few).tokenizers == ("hog",)
 
     def test_an_arm_that_was_unticked_stays_so(self):
         draft = with_choice(Draft(), tokenizers=["filters"], methods=("digpt",))

@@ -6,6 +6,7 @@ from typing import Any
 
 from digpt.recipe import PRESETS
 from digpt.tokenizers.names import parse
+from jobs.families import TOO_FEW
 from jobs.spec import Arm, PilotSpec, arm_parts, load_spec
 from jobs.views import TokenizerView
 
@@ -98,6 +99,16 @@ def suggested(known: Sequence[TokenizerView]) -> list[str]:
     """The tokenizers to begin with: those that are ready of the suggested ones."""
     ready = [t.name for t in known if t.ready]
     return [n for n in SUGGESTED if n in ready] or ready[:1]
+
+
+def for_dataset(draft: Draft, known: Sequence[TokenizerView]) -> Draft:
+    """The draft after another dataset was chosen: its own suggestions where suggestions stood, and
+    nothing that its images are too few for."""
+    few = {t.name for t in known if t.remark == TOO_FEW}
+    untouched = set(SUGGESTED), set(SUGGESTED) - {"domain-clip"}  # on many images, and on few
+    chosen = suggested(known) if set(draft.tokenizers) in untouched else draft.tokenizers
+    kept = [n for n in chosen if n not in few] or suggested(known)
+    return with_choice(draft, tokenizers=kept, methods=draft.methods)
 
 
 def to_spec(draft: Draft) -> PilotSpec:

@@ -9,7 +9,7 @@ import gradio as gr
 from dashboard.html import NOTHING, h, note
 from dashboard.pages.data_in import ImportPanel
 from dashboard.pages.new.arms import ArmsStep
-from dashboard.pages.new.draft import Draft, from_json, to_spec, with_choice
+from dashboard.pages.new.draft import Draft, for_dataset, from_json, to_spec, with_choice
 from dashboard.pages.new.form import Form, draft_of
 from dashboard.pages.new.plan import before_launch, plan, plan_lead
 from dashboard.pages.new.sheet import Sheet
@@ -191,13 +191,16 @@ class _Page:
         now, before = draft_of(kept, values), from_json(kept)
         base = replace(now, tokenizers=before.tokenizers, methods=before.methods)
         draft = with_choice(base, tokenizers=now.tokenizers, methods=now.methods)
+        if now.dataset != before.dataset:
+            draft = for_dataset(draft, self.service.tokenizers(now.dataset))
         if before.name == f"{before.dataset}-1":
             draft = replace(draft, name="")
         return self.form.shown(draft)
 
     def take_data(self, name: str, kept: object, *values: Any) -> list[Any]:
         """After an import: its dataset is the draft's."""
-        return self.form.shown(replace(draft_of(kept, values), dataset=name, name=""))
+        draft = replace(draft_of(kept, values), dataset=name, name="")
+        return self.form.shown(for_dataset(draft, self.service.tokenizers(name)))
 
     def choose_preset(self, kept: object, *values: Any) -> list[Any]:
         """A preset brings its own seeds and budgets."""
