@@ -134,8 +134,9 @@ def _around(centre: tuple[float, float], edge: tuple[float, float]) -> list[tupl
 
 def _size(content: dict[str, Any]) -> tuple[int, int] | None:
     width, height = content.get("imageWidth"), content.get("imageHeight")
-    both = isinstance(width, int) and isinstance(height, int)
-    return (width, height) if both and 0 < width < 10**6 and 0 < height < 10**6 else None
+    if not (isinstance(width, int) and isinstance(height, int)):
+        return None
+    return (width, height) if 0 < width < 10**6 and 0 < height < 10**6 else None
 
 
 def _read_flags(layout: Layout) -> None:
