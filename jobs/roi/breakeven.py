@@ -130,17 +130,13 @@ def of_flows(flows: np.ndarray, likely: float) -> BreakEven:
 
 
 def bracketed(
-    value: Callable[[np.ndarray], np.ndarray],
-    likely: float,
-    low: float,
-    high: float,
-    points: int = 2001,
+    value: Callable[[np.ndarray], np.ndarray], likely: float, points: np.ndarray
 ) -> BreakEven:
-    """Root nearest to `likely` of a function that need not be linear, searched on [low, high].
+    """Root nearest to `likely` of a function that need not be linear, searched between `points`.
 
     `value` takes an array of points at once.
     """
-    grid = np.unique(np.append(np.linspace(low, high, points), likely))
+    grid = np.unique(np.append(points, likely))
     values = value(grid)
 
     def at(x: float) -> float:

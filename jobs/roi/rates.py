@@ -16,6 +16,7 @@ from digpt.errors import UserError
 
 Number = float | np.ndarray
 
+ROUNDING = 1e-12  # what weighing classes may leave of a rate that is 0
 TIED = 1e-9  # costs this close, relative to the largest possible cost, are equal
 
 
@@ -268,6 +269,7 @@ def _kept(band: Number, capacity: Number | None) -> np.ndarray:
 
 def precision(prevalence: float, miss_rate: float, false_alarm_rate: float) -> float | None:
     """Share of true ones among alarms in production; None where nothing is flagged."""
-    true = prevalence * (1 - miss_rate)
+    caught = 1 - miss_rate if 1 - miss_rate > ROUNDING else 0.0
+    true = prevalence * caught
     flagged = true + (1 - prevalence) * false_alarm_rate
     return float(true / flagged) if flagged > 0 else None

@@ -12,7 +12,8 @@ from jobs.roi.risk import Bar, in_order
 # NPV (J,) at J points: each input named has its values (J,), NaN where it stays at likely
 NpvAt = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 
-FAR = 20.0  # an input that is no share is searched up to this many times its likely value
+NEAR = 20.0  # up to this many times its likely value an input is searched closely
+FAR = 1e6  # beyond, up to so many times that where its domain has no end
 
 
 def one_by_one(names: Sequence[str], values: Sequence[float]) -> dict[str, np.ndarray]:
@@ -82,5 +83,11 @@ def _of_lines(npv_at: NpvAt, levers: Mapping[str, Lever], money: float) -> dict[
 
 
 def _of_curve(npv_at: NpvAt, name: str, lever: Lever) -> BreakEven:
-    high = min(lever.high, FAR * lever.likely) if lever.likely > 0 else lever.high
-    return bracketed(lambda x: npv_at({name: x}), lever.likely, lever.low, high)
+    return bracketed(lambda x: npv_at({name: x}), lever.likely, _points(lever))
+
+
+def _points(lever: Lever) -> np.ndarray:
+    """Where a root is looked for: close about the likely value, wider to the domain's end."""
+    near = min(lever.high, NEAR * lever.likely) if lever.likely > 0 else lever.high
+    end = lever.high if np.isfinite(lever.high) else FAR * near
+    return np.concatenate([np.linspace(lever.low, near, 2001), np.geomspace(near, end, 401)])

@@ -63,13 +63,15 @@ def test_a_root_outside_the_domain_does_not_count():
 
 
 def test_break_even_of_the_discount_rate_is_the_root_nearest_the_likely_value():
-    near = breakeven.bracketed(lambda x: (x - 1) * (x - 4), 3.0, 0.0, 10.0)
+    near = breakeven.bracketed(lambda x: (x - 1) * (x - 4), 3.0, np.linspace(0, 10, 2001))
     assert near.value == pytest.approx(4)
     assert near.positive_side == "above"
 
 
 def test_a_bracketed_root_that_only_touches_zero_has_no_positive_side():
-    touched = breakeven.bracketed(lambda x: (x - 1) ** 2, 1.0, 0.0, 2.0, points=3)
+    touched = breakeven.bracketed(lambda x: (x - 1) ** 2, 1.0, np.array([0.0, 1.0, 2.0]))
     assert touched == BreakEven(1.0, None)
-    assert breakeven.bracketed(lambda x: 0 * x, 1.0, 0.0, 2.0) == BreakEven(None, None)
-    assert np.isfinite(breakeven.bracketed(lambda x: x - 0.3, 0.5, 0.0, 1.0).value or np.nan)
+    assert breakeven.bracketed(lambda x: 0 * x, 1.0, np.linspace(0, 2, 9)) == BreakEven(None, None)
+    assert np.isfinite(
+        breakeven.bracketed(lambda x: x - 0.3, 0.5, np.linspace(0, 1, 9)).value or np.nan
+    )

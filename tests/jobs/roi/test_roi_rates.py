@@ -115,6 +115,8 @@ def test_calibrated_posteriors_are_cut_at_the_cost_ratio():
 
 def test_precision_does_not_exist_without_alarms():
     assert rates.precision(0.1, 1.0, 0.0) is None
+    assert rates.precision(0.1, 1 - 2**-53, 0.0) is None  # all missed, but for rounding
+    assert rates.precision(0.1, 1 + 2**-52, 0.5) == 0.0
     assert rates.precision(0.1, 0.0, 0.1) == pytest.approx(0.1 / 0.19)
 
 

@@ -142,6 +142,26 @@ def test_break_even_follows_the_capacity_that_a_growing_volume_uses_up():
     assert at_root == pytest.approx(0, abs=1e-3)
 
 
+@pytest.mark.parametrize(("name", "changes"), [
+    ("prevalence", {"cost_miss": 100, "one_off": 1e5}),  # 0.01 is likely
+    ("items_per_year", {"one_off": 5e8}),  # 200,000 are likely
+])  # fmt: skip
+def test_a_break_even_far_from_the_likely_value_is_found_with_a_capacity_too(
+    name: str, changes: dict[str, float]
+):
+    ample = {"cost_per_item": 50, "miss_rate": 0.02}
+    with_end = ample | {"capacity_per_year": 1e11}  # never used up, so it changes nothing
+    free, limited = (
+        figures(evaluate_case(case(review=r, **changes), [evidence(gap=2)], draws=DRAWS))
+        for r in (ample, with_end)
+    )
+    found = free.break_evens[name]
+    assert found.value is not None
+    assert found.value > 20 * free.likely_inputs[name]
+    assert limited.break_evens[name].value == pytest.approx(found.value, rel=1e-9)
+    assert limited.break_evens[name].positive_side == found.positive_side
+
+
 def test_knowing_more_is_never_worth_less_than_nothing_nor_more_than_everything():
     unsure = case(**UNSURE | {"one_off": [4e6, 1e7, 2e7]})
     result = evaluate_case(unsure, [evidence("a"), evidence("b", gap=2.5)], draws=DRAWS)
