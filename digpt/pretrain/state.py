@@ -25,6 +25,7 @@ from digpt.recipe import Recipe, without_off
 from digpt.reporter import Reporter
 
 FIRST_SCALE = 2.0**16  # of fp16 gradients; halved after each overflow
+KEPT_BYTES = 2**30  # of activations on a CPU; 64 images of the quick recipe keep 40 MB
 
 
 @dataclass(slots=True)
@@ -90,9 +91,22 @@ def start(
         model,
         optimizer,
         torch.amp.GradScaler(device.type, FIRST_SCALE, enabled=is_scaled),
-        micro_batch=recipe.micro_batch or recipe.batch_size,
+        micro_batch=recipe.micro_batch
+        or images_at_once(recipe, tokens.codes or tokens.dim, device),
         average=average,
     )
+
+
+def images_at_once(recipe: Recipe, outputs: int, device: torch.device) -> int:
+    """Of a batch, how many images are computed at once where the recipe does not say: all of them,
+    or on a CPU what fits; a process that runs out of memory there is ended and cannot go on."""
+    if device.type != "cpu":
+        return recipe.batch_size
+    student = recipe.student
+    blocks = student.dim * student.depth + 2 * student.decoder_dim * student.decoder_depth
+    numbers = 16 * blocks + 8 * outputs  # kept for each patch, about
+    patches = (student.image_size // student.patch_size) ** 2
+    return max(1, min(recipe.batch_size, KEPT_BYTES // (4 * numbers * patches)))
 
 
 def identity_of(

@@ -26,7 +26,7 @@ from digpt.tokenizers.filters import Filters
 from digpt.tokenizers.hog import Hog
 from digpt.tokenizers.names import TokenizerName, parse
 from digpt.tokenizers.pixels import Pixels
-from digpt.tokenizers.portions import at_once
+from digpt.tokenizers.portions import at_once, fewer
 from digpt.tokenizers.recogniser import Recogniser, initialise
 from digpt.tokenizers.timm import Timm, check_timm, load_timm, untrained_timm
 
@@ -49,6 +49,7 @@ class Task:
 
     def batches(self, most: int | None = None, batch: int = BATCH) -> Iterator[Tensor]:
         """Pool and training images (B, 3, S, S) in [0, 1], at most `most` spread over all."""
+        batch = fewer(batch, self.size)
         rows = self.dataset.indices("pool", "train")
         if most is not None and len(rows) > most:
             rows = rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]

@@ -12,6 +12,7 @@ from digpt.tokenizers.base import Tokenizer, Tokens
 
 LARGE = 5_000_000  # numbers in a network with which a core reads a few images a second
 FEW, MANY = 4, 100
+MOST_PIXELS = 2**23  # read at once: 512 images of 128 px, 32 of 512 px
 
 
 def at_once(tokenizer: Tokenizer) -> int:
@@ -32,6 +33,11 @@ def patches_of(tokenizer: Tokenizer, images: Tensor, reporter: Reporter) -> Tens
     return torch.cat(found)
 
 
+def fewer(count: int, side: int) -> int:
+    """At most `count` images of `side` pixels, and no more than are read at once."""
+    return max(min(count, MOST_PIXELS // side**2), 1)
+
+
 def encode(tokenizer: Tokenizer, seen: np.ndarray, device: torch.device) -> Tokens:
     """Tokens of uint8 images (B, S, S, 3); the tokenizer is on that device already."""
     pixels = torch.from_numpy(np.ascontiguousarray(seen)).to(device)
@@ -39,8 +45,8 @@ def encode(tokenizer: Tokenizer, seen: np.ndarray, device: torch.device) -> Toke
 
 
 class Portions:
-    """Tokens of many images, at most `at_once` of them in one pass; where memory runs out half as
-    many, from then on."""
+    """Tokens of many images, at most `at_once` of them in one pass, and fewer large ones; where
+    memory runs out half as many, from then on."""
 
     def __init__(
         self, tokenizer: Tokenizer, device: torch.device, reporter: Reporter, at_once: int
@@ -52,7 +58,7 @@ class Portions:
         """Tokens of uint8 images (B, S, S, 3), portion by portion and in their order."""
         start = 0
         while start < len(images):
-            portion = images[start : start + self.at_once]
+            portion = images[start : start + fewer(self.at_once, images.shape[1])]
             try:
                 tokens = encode(self.tokenizer, portion, self.device)
             except (RuntimeError, MemoryError) as error:

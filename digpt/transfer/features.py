@@ -5,9 +5,8 @@ import torch
 from torch import Tensor
 
 from digpt.reporter import Reporter
+from digpt.tokenizers.portions import fewer
 from digpt.transfer.encoders import Encoder
-
-MOST_PIXELS = 2**23  # read at once: 512 images of 128 px, 32 of 512 px
 
 
 def as_images(pixels: np.ndarray, device: torch.device | str) -> Tensor:
@@ -29,7 +28,7 @@ def extract(
     """Features (n, F) float32 of the given rows of images (N, S, S, 3) uint8, in their order; at
     most `batch` at once, and fewer large ones."""
     encoder.to(device).eval()
-    batch = max(min(batch, MOST_PIXELS // images.shape[1] ** 2), 1)
+    batch = fewer(batch, images.shape[1])
     parts = []
     for start in range(0, len(rows), batch):
         reporter.check()

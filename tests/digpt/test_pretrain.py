@@ -3,7 +3,6 @@
 import itertools
 import random
 import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +13,10 @@ from torch import Tensor
 
 from digpt.checkpoint import read_checkpoint
 from digpt.errors import Cancelled, UserError
-from digpt.models import IGPT, METHODS, Target, load_encoder
+from digpt.models import IGPT, METHODS, load_encoder
 from digpt.models.targets import standardise, whiten
 from digpt.pretrain import Feed, Result, learning_rate, pretrain, resolve_precision, steps_of
-from digpt.pretrain.feed import Batch
-from digpt.pretrain.pace import seconds_per_image
-from digpt.pretrain.state import start
-from digpt.pretrain.trainer import Trainer
+from digpt.pretrain.state import images_at_once, start
 from digpt.recipe import PRESETS, Recipe, Student
 from digpt.reporter import Quiet, Reporter
 
@@ -467,15 +463,15 @@ def test_compiling_without_a_compiler_is_told(
         run(tmp_path, replace(RECIPE, compile=True))
 
 
-def test_the_pace_of_an_arm_does_not_hang_on_who_else_uses_the_cpu(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    step = Trainer.step
+def test_on_a_cpu_as_many_images_are_computed_at_once_as_memory_is_sure_to_hold() -> None:
+    def at_once(recipe: Recipe, device: str = "cpu") -> int:
+        return images_at_once(recipe, 768, torch.device(device))
 
-    def held_up(trainer: Trainer, batch: Batch, reporter: Reporter) -> None:
-        step(trainer, batch, reporter)
-        time.sleep(0.1)
-
-    monkeypatch.setattr(Trainer, "step", held_up)
-    seconds = seconds_per_image("digpt", RECIPE, Target(6), 1e10 / 4, CPU)  # 4 images a step
-    assert 0 < seconds < 0.1 / 4
+    quick, paper = PRESETS["quick"].pretrain, PRESETS["paper"].pretrain
+    large = replace(quick, student=replace(quick.student, image_size=512))
+    assert at_once(quick) == quick.batch_size
+    assert 1 <= at_once(large) < at_once(paper) < 8
+    assert at_once(paper, "cuda") == paper.batch_size
+    assert (
+        start(FakeTokens(), replace(large, micro_batch=9), "digpt", 0, CPU, None).micro_batch == 9
+    )
