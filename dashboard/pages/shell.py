@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
 import plotly.graph_objects as go
@@ -180,6 +181,8 @@ def asked_pilot(request: gr.Request) -> str:
     return next(iter(asked_pilots(request)), "")
 
 
-def link(page: str, pilot: str = "") -> str:
-    """The address of a page, about one pilot where one is given."""
-    return f"{LINKS[page]}?pilot={pilot}" if pilot else LINKS[page]
+def link(page: str, pilot: str = "", dataset: str = "") -> str:
+    """The address of a page, about one pilot or dataset where one is given."""
+    about = {"pilot": pilot, "dataset": dataset}
+    asked = urlencode({key: value for key, value in about.items() if value})
+    return f"{LINKS[page]}?{asked}" if asked else LINKS[page]

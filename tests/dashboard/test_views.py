@@ -1,6 +1,7 @@
 """Pages are plain functions first: what they show for what the service says."""
 
 import json
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from dashboard.pages.compare.words import sentence
 from dashboard.pages.data.card import card as data_card
 from dashboard.pages.data.health import health_list
 from dashboard.pages.data.versions import difference_box, version_table
+from dashboard.pages.data.view import head as data_head
 from dashboard.pages.data.view import sentence as data_words
 from dashboard.pages.data_in import name_for, problems
 from dashboard.pages.data_in.problems import problem_rows
@@ -299,6 +301,16 @@ class TestNew:
         assert draft.name == "Surface inspection, line 2 (2)"
         assert to_spec(draft).arms == service.clone("p1").arms
 
+    def test_a_dataset_that_another_page_sent_along_is_the_drafts(self, service):
+        before = replace(Draft(), dataset="another", name="mine", seeds=2).to_json()
+        made = data_head(data.view(service, "surfaces"), EN)
+        asked = re.search(r'id="data-to-new" href="/new\?dataset=(\w+)"', made)
+        assert asked is not None
+        draft = begin(service, before, dataset=asked[1])
+        assert (draft.dataset, draft.name, draft.seeds) == ("surfaces", "", 2)
+        named = replace(draft, name="mine").to_json()
+        assert begin(service, named, dataset="surfaces").name == "mine"  # the page read again
+
     def test_problems_are_listed_with_what_to_do(self, service):
         found = service.import_dataset(Path("x"), name="x", dry_run=True)
         shown = problems(found, EN, stored=False)
@@ -323,7 +335,7 @@ class TestNew:
     def test_a_set_with_boxes_is_stored_to_be_looked_at_and_says_that_no_pilot_learns_it(self):
         found = fakes.ImportResult("bolts & co", 1, "COCO", {"train": {"": 9}}, (), "detection")
         stored = problems(found, EN, stored=True)
-        assert 'href="/data?dataset=bolts%20%26%20co"' in stored
+        assert 'href="/data?dataset=bolts+%26+co"' in stored
         assert EN.text("new.import.no-pilot") in stored
         assert "href" not in problems(found._replace(task="classification"), EN, stored=True)
 

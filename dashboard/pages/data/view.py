@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dashboard.findings import finding_text, health_text
-from dashboard.html import Html, page_head, rich
+from dashboard.html import Action, Html, page_head, rich
+from dashboard.pages.data_in.panel import PILOT_TASK
+from dashboard.pages.shell import link
 from dashboard.text import Viewer
 from jobs.views import DatasetVersion, DatasetView
 
@@ -57,8 +59,14 @@ def _named(health: "Health | None") -> list[str]:
 
 def head(shown: View, me: Viewer) -> Html:
     """Title and answer: whether the chosen data can be trusted."""
-    crumb = f"{me.text('nav.data')} · {shown.chosen.name}"
-    return page_head(crumb, me.text("data.title"), rich(sentence(shown, me)))
+    name = shown.chosen.name
+    crumb = f"{me.text('nav.data')} · {name}"
+    actions = [Action(me.text("tokens.check"), link("tokens", dataset=name), "data-to-tokens")]
+    if shown.chosen.task == PILOT_TASK:
+        actions += [
+            Action(me.text("nav.new"), link("new", dataset=name), "data-to-new", primary=True)
+        ]
+    return page_head(crumb, me.text("data.title"), rich(sentence(shown, me)), actions)
 
 
 def sentence(shown: View, me: Viewer) -> str:

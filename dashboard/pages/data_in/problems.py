@@ -1,7 +1,6 @@
 """What an import found, as a sentence, a table of problems and the same as a file."""
 
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 
@@ -30,7 +29,7 @@ def problems(found: Any, me: Viewer, *, stored: bool) -> Html:
         there = h(
             '{words} <a href="{url}">{go}</a>',
             words=me.text("new.import.no-pilot"),
-            url=f"{link('data')}?dataset={quote(found.dataset)}",
+            url=link("data", dataset=found.dataset),
             go=me.text("new.import.look"),
         )
         words = join([h("{w}", w=words), there], " ")

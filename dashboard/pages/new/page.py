@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NAME, PATH = "new", "new"
 STEPS = ("data", "tokenizers", "arms", "plan")
+ASKED = ("clone", "more_seeds", "labels", "dataset")  # of the address
 _TO_ITS_RUN = "(id) => { if (id) setTimeout(() => location.assign('/runs?pilot=' + id)); }"
 
 
@@ -167,7 +168,7 @@ class _Page:
     def load(self, kept: object, request: gr.Request) -> list[Any]:
         asked = request.query_params
         try:
-            more = [asked.get(name, "") for name in ("clone", "more_seeds", "labels")]
+            more = [asked.get(name, "") for name in ASKED]
             draft, lead = begin(self.service, kept, *more), ""
         except UserError as error:
             draft, lead = from_json(kept), self.me.error(error)

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from dashboard.html import Html, page_head, rich
 from dashboard.licences import Facts
-from dashboard.pages.new.draft import Draft, from_json, from_spec, suggested, with_choice
+from dashboard.pages.new.draft import (
+    Draft,
+    for_dataset,
+    from_json,
+    from_spec,
+    suggested,
+    with_choice,
+)
 from dashboard.text import Viewer
 from jobs.spec import with_more_labels, with_more_seeds
 from jobs.views import DatasetView, TokenizerView
@@ -50,12 +57,22 @@ def view(service: "PilotService", draft: Draft) -> View:
 
 
 def begin(
-    service: "PilotService", kept: object, clone: str = "", more_seeds: str = "", labels: str = ""
+    service: "PilotService",
+    kept: object,
+    clone: str = "",
+    more_seeds: str = "",
+    labels: str = "",
+    dataset: str = "",
 ) -> Draft:
-    """The draft to start from: a clone (with more seeds or labels), what was entered before, or
-    nothing. `labels`: "newest", or how many images a built-in set shall have."""
+    """The draft to start from: a clone (with more seeds or labels), or what was entered before, if
+    anything, for a dataset that another page sent along. `labels`: "newest", or how many images a
+    built-in set shall have."""
     if not clone:
-        return from_json(kept)
+        draft = from_json(kept)
+        if not dataset or dataset == draft.dataset:
+            return draft
+        offered = service.tokenizers(dataset)  # or a sentence that names the datasets there are
+        return for_dataset(replace(draft, dataset=dataset, name=""), offered)
     spec = service.clone(clone)
     if more_seeds.isdigit():
         spec = with_more_seeds(spec, int(more_seeds))

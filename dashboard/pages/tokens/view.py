@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dashboard.advice import advice_text
-from dashboard.html import Html, page_head, rich
+from dashboard.html import Action, Html, page_head, rich
+from dashboard.pages.shell import link
 from dashboard.text import Viewer
 from digpt.errors import UserError
 from digpt.tokenizers.names import parse
@@ -112,4 +113,10 @@ def head(shown: View, me: Viewer) -> Html:
         else me.text("tokens.lead.none", name=shown.chosen)
     )
     crumb = f"{me.text('nav.tokens')} · {shown.chosen}"
-    return page_head(crumb, me.text("tokens.title"), rich(said))
+    actions = [
+        Action(me.text("nav.data"), link("data", dataset=shown.chosen), "tokens-to-data"),
+        Action(
+            me.text("nav.new"), link("new", dataset=shown.chosen), "tokens-to-new", primary=True
+        ),
+    ]
+    return page_head(crumb, me.text("tokens.title"), rich(said), actions)
