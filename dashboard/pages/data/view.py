@@ -63,9 +63,7 @@ def head(shown: View, me: Viewer) -> Html:
     crumb = f"{me.text('nav.data')} · {name}"
     actions = [Action(me.text("tokens.check"), link("tokens", dataset=name), "data-to-tokens")]
     if shown.chosen.task == PILOT_TASK:
-        actions += [
-            Action(me.text("nav.new"), link("new", dataset=name), "data-to-new", primary=True)
-        ]
+        actions += [Action(me.text("nav.new"), link("new", dataset=name), "data-to-new")]
     return page_head(crumb, me.text("data.title"), rich(sentence(shown, me)), actions)
 
 

@@ -115,8 +115,6 @@ def head(shown: View, me: Viewer) -> Html:
     crumb = f"{me.text('nav.tokens')} · {shown.chosen}"
     actions = [
         Action(me.text("nav.data"), link("data", dataset=shown.chosen), "tokens-to-data"),
-        Action(
-            me.text("nav.new"), link("new", dataset=shown.chosen), "tokens-to-new", primary=True
-        ),
+        Action(me.text("nav.new"), link("new", dataset=shown.chosen), "tokens-to-new"),
     ]
     return page_head(crumb, me.text("tokens.title"), rich(said), actions)
