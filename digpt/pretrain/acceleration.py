@@ -32,7 +32,12 @@ def compile_blocks(model: nn.Module, device: torch.device) -> None:
             field="compile",
         )
     for block in _blocks(model):
-        block.compile()
+        forward = block.forward
+        if isinstance(forward, partial):  # checkpointed: what is computed again is what to compile
+            compiled = torch.compile(forward.args[0])
+            block.forward = partial(forward.func, compiled, **forward.keywords)
+        else:
+            block.compile()
 
 
 def check_attention(attention: str, device: torch.device) -> None:
