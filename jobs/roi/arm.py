@@ -314,10 +314,8 @@ def _lever(name: str, likely: float, is_linear: bool, world: World) -> Lever:
 
 
 def _break_evens(m: Measured) -> dict[str, BreakEven]:
-    e = m.likely
-    money = float(np.abs(cashflow.discounted(cashflow.cash_flow(e), e.discount_rate)).sum())
-    found = break_evens(m.npv_at, _levers(m), money)
-    return found | {"discount_rate": of_discount_rate(e)}
+    found = break_evens(m.npv_at, _levers(m), cashflow.turnover(m.likely))
+    return found | {"discount_rate": of_discount_rate(m.likely)}
 
 
 def _over(m: Measured, base: Measured) -> OverBaseline:
@@ -331,8 +329,8 @@ def _over(m: Measured, base: Measured) -> OverBaseline:
 
     flows = cashflow.cash_flow(m.likely) - cashflow.cash_flow(base.likely)
     rate = float(m.likely.discount_rate)
-    sums = sum(np.abs(cashflow.cash_flow(x.likely)).sum() for x in (m, base))
-    found = break_evens(npv_at, _levers(m), float(sums))
+    sums = sum(cashflow.turnover(x.likely) for x in (m, base))
+    found = break_evens(npv_at, _levers(m), sums)
     return OverBaseline(
         baseline=base.evidence.arm,
         flows=tuple(flows.tolist()),

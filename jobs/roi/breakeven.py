@@ -8,10 +8,10 @@ import numpy as np
 from jobs.roi.cashflow import (
     Economics,
     cash_flow,
-    discounted,
     net_present_value,
     npv,
     npv_roots,
+    turnover,
 )
 from jobs.roi.roots import root_between
 
@@ -60,11 +60,10 @@ def break_even(e: Economics, name: str) -> BreakEven:
     """Break-even of one input of fixed rates: closed form, or the IRR for the discount rate."""
     if name == "discount_rate":
         return of_discount_rate(e)
-    money = float(np.abs(discounted(cash_flow(e), e.discount_rate)).sum())
-    if name in RATES:
-        return linear(lambda x: float(npv(replace(e, **{name: x}))), money, step=1.0, high=1.0)
+    money, high = turnover(e), 1.0 if name in RATES else np.inf
     step = max(1.0, float(getattr(e, name)), money if name in WHOLE_AMOUNTS else 0.0)
-    return linear(lambda x: float(npv(replace(e, **{name: x}))), money, step=step)
+    money = max(money, turnover(replace(e, **{name: step})))
+    return linear(lambda x: float(npv(replace(e, **{name: x}))), money, step=step, high=high)
 
 
 def linear(

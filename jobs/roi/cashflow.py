@@ -125,6 +125,12 @@ def outlay(e: Economics) -> float:
     return float(e.one_off + _present(inference + e.run_per_year, e.discount_rate))
 
 
+def turnover(e: Economics) -> float:
+    """What NPV adds up at present value, every amount as an expense: how large rounding can be."""
+    handled = activity(e) * e.items_per_year * (cost_today(e) + cost_model(e))
+    return float(e.one_off + _present(handled + e.run_per_year, e.discount_rate))
+
+
 def discounted_items(e: Economics) -> np.ndarray:
     """By how much NPV falls when the model costs one more per item (after tax)."""
     seen = e.items_per_year * (1 - e.tax)

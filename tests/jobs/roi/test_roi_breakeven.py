@@ -57,6 +57,23 @@ def test_an_input_without_effect_has_no_break_even():
     assert break_even(flat, "cost_miss") == BreakEven(None, None)
 
 
+@pytest.mark.parametrize(("changes", "names"), [
+    # all profit is taxed away, so only what is written off is left: 20% a year of the one-off
+    ({"tax": 1.0}, ("items_per_year", "today_miss_rate", "cost_miss", "run_per_year")),
+    # the saving is 0.1 * (0.5 - 0.2) * 100 = 3 an item and as much as the run costs: nothing to tax
+    ({"prevalence": 0.1, "cost_miss": 100, "today_miss_rate": 0.5, "miss_rate": 0.2,
+      "cost_false_alarm": 0, "today_process_per_item": 0, "inference_per_item": 0,
+      "review_share": 0, "run_per_year": 600_000, "one_off": 0, "tax": 0.0}, ("tax",)),
+    # as many misses as today, and amounts far below 1
+    ({"miss_rate": 0.2, "cost_miss": 0, "cost_false_alarm": 1e-4, "one_off": 1e-3, "cost_review": 0,
+      "run_per_year": 0.6, "today_process_per_item": 1e-5, "inference_per_item": 1e-6},
+     ("cost_miss",)),
+])  # fmt: skip
+def test_rounding_is_no_effect(changes: dict[str, float], names: tuple[str, ...]):
+    for name in names:
+        assert break_even(replace(LINE, **changes), name) == BreakEven(None, None)
+
+
 def test_a_root_outside_the_domain_does_not_count():
     assert break_even(replace(LINE, one_off=0), "one_off").value is not None
     assert break_even(replace(LINE, run_per_year=9e6), "one_off") == BreakEven(None, None)
