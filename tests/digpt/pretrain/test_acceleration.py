@@ -25,7 +25,7 @@ def test_each_kind_of_block_is_compiled_once(
     monkeypatch.setattr("digpt.pretrain.acceleration.COMPILERS", ("python3", "", ""))
     torch.compiler.reset()
     model = nn.Sequential(*(Block(16, 2) for _ in range(3)))
-    images = torch.randn(2, 5, 16)
+    images = torch.randn(2, 5, 16, requires_grad=True)  # as a block finds it
     expected = model(images)
     if is_checkpointed:
         checkpoint_blocks(model)
