@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from digpt.errors import UserError
-from jobs.engine.head import attach, authenticate, ensure_head
+from jobs.engine.head import START_SECONDS, attach, authenticate, ensure_head
 from jobs.engine.worker import Task, Worker
 from jobs.settings import Settings
 from jobs.store.records import Cost
@@ -135,7 +135,10 @@ class RayExecutor:
             self._kill_actor(name)
 
     def close(self) -> None:
-        """Leave Ray; what runs goes on."""
+        """Leave Ray; what runs goes on. A head that is starting is written down first, or nobody
+        could end it."""
+        if self._connecting is not None:
+            self._connecting.join(START_SECONDS)
         if self._ready.is_set():
             import ray  # noqa: PLC0415
 
