@@ -25,7 +25,7 @@ from dashboard.text import Viewer
 
 HEIGHT = 320
 MOST_FOLDED = 5  # columns of the heatmap that are wide enough for an upright name
-COLUMN, SLANTED, ROW = 52, 26, 20  # letters of all its columns, a slanted head, a row's head
+COLUMN, SLANTED, ROW = 56, 26, 20  # letters of all its columns, a slanted head, a row's head
 _PLOT_PIXELS = HEIGHT - 52  # between the margins
 
 
