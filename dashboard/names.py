@@ -3,6 +3,7 @@
 import re
 
 from dashboard.text import Viewer, has_text
+from digpt.tokenizers.names import SUFFIXES
 from jobs.spec import arm_parts
 
 
@@ -24,9 +25,13 @@ def short_tokenizer(tokenizer: str, me: Viewer) -> str:
 def _short(name: str) -> str:
     """What tells weights apart, and no more: a tag of timm's says it without the file's name."""
     name = re.sub(r"(timm:[^@()?]+\.[^@()?]+)@[^()?]+", r"\1", name)
-    return re.sub(
-        r"@([^()?]+[/\\])?([^()?/\\]+?)(\.(safetensors|pt|pth|bin))?(?=[()?]|$)", r"@\2", name
-    )
+    return re.sub(r"@([^()?]+)", lambda found: f"@{_stem(found[1])}", name)
+
+
+def _stem(weights: str) -> str:
+    """A file of weights without folders and ending; a tag as it is."""
+    file = re.split(r"[/\\]", weights)[-1]
+    return next((file.removesuffix(s) for s in SUFFIXES if file.endswith(s)), file)
 
 
 def arm_name_of(arm: str, me: Viewer) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 from dashboard.numbers import interval, number
 from digpt.errors import UserError
@@ -93,3 +94,8 @@ def stored_error(error: Mapping[str, Any], me: Viewer) -> str:
         return me.error(UserError(message, code=code, field=error.get("field"), **facts))
     except KeyError:  # kept by an earlier version, without what the sentence mentions
         return message
+
+
+def columns_of(words: str) -> int:
+    """How wide words are in Latin letters, as at a terminal: Japanese characters take two."""
+    return sum(2 if east_asian_width(c) in "WF" else 1 for c in words)

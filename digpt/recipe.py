@@ -142,10 +142,14 @@ class Transfer:
     finetune_drop_path: float = 0.0  # of the last block; students only
     bootstrap: int = 1000
 
+    def finetune_images(self, labelled: int) -> int:
+        """Images of one step of a fine-tuning on so many labelled images."""
+        return min(self.finetune_batch, labelled)
+
     def finetune_steps(self, labelled: int) -> int:
-        """Steps of one fine-tuning on so many labelled images."""
-        batch = min(self.finetune_batch, labelled)
-        return max(LEAST_STEPS, math.ceil(self.finetune_epochs * labelled / batch))
+        """Steps of that fine-tuning."""
+        images = self.finetune_images(labelled)
+        return max(LEAST_STEPS, math.ceil(self.finetune_epochs * labelled / images))
 
     @property
     def finetune_trials(self) -> int:

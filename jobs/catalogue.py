@@ -25,9 +25,10 @@ from jobs.engine.plan import DatasetFacts
 from jobs.settings import Settings
 from jobs.spec import DatasetRef
 from jobs.store import Store
+from jobs.store.records import DatasetRecord
 from jobs.views import DatasetVersion, DatasetView
 
-SAME = ("fingerprint", "task", "source", "licence")  # of the card: what makes a version needless
+SAME = ("fingerprint", "task", "source", "licence")  # what makes another version needless
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,19 +181,21 @@ class Catalogue:
 
     def _splits(self, name: str) -> dict[str, str]:
         """The split of each image of the newest version by its path; none of a new name."""
-        known = self._store.datasets(name)
-        if not known:
+        newest = self._newest(name)
+        if newest is None:
             return {}
-        before = open_dataset(Path(max(known, key=lambda r: r.version).folder))
+        before = open_dataset(Path(newest.folder))
         return dict(zip(before.ids.tolist(), before.split.tolist(), strict=True))
 
     def _same(self, dataset: ImageDataset) -> int | None:
         """The newest version, if it holds the same data and nothing else is known of them."""
-        known = self._store.datasets(dataset.name)
-        newest = max(known, key=lambda r: r.version, default=None)
-        facts = card(dataset)
-        is_same = newest and all(newest.card[k] == facts[k] for k in SAME)
-        return newest.version if newest and is_same else None
+        newest = self._newest(dataset.name)
+        if newest and all(newest.card[k] == getattr(dataset, k) for k in SAME):
+            return newest.version
+        return None
+
+    def _newest(self, name: str) -> DatasetRecord | None:
+        return next(iter(self._store.datasets(name)), None)
 
     def remove(self, name: str) -> None:
         """Hide an added dataset; results made with it stay, and so do its files."""

@@ -56,8 +56,9 @@ def _card(family: str, facts: Family, data: DatasetView | None) -> TokenizerView
         ready, remark = False, "needs-open-clip"
     name = EXAMPLES.get(family, family)
     if family == "codebook" and data is not None and is_too_small(data, "domain-clip"):
-        name = OWN.format(k=codes_for(data) or MOST_CODES[-1])
-        ready, remark = (True, "") if codes_for(data) else (False, TOO_FEW)
+        codes = codes_for(data)
+        name = OWN.format(k=codes or MOST_CODES[-1])
+        ready, remark = (True, "") if codes else (False, TOO_FEW)
     known = governance.facts(name)
     return TokenizerView(
         name=name,

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 import traceback
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
-from dashboard.text import Viewer
+from dashboard.text import Viewer, columns_of
 from digpt.errors import Cancelled, UserError
 
 if TYPE_CHECKING:
@@ -178,12 +177,7 @@ def plain(value: Any) -> Any:
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows in aligned columns on stdout."""
     cells = [list(header), *([str(c) for c in row] for row in rows)]
-    widths = [max(_width(row[i]) for row in cells) for i in range(len(header))]
+    widths = [max(columns_of(row[i]) for row in cells) for i in range(len(header))]
     for row in cells:
-        padded = (c + " " * (w - _width(c)) for c, w in zip(row, widths, strict=True))
+        padded = (c + " " * (w - columns_of(c)) for c, w in zip(row, widths, strict=True))
         print("  ".join(padded).rstrip())
-
-
-def _width(words: str) -> int:
-    """Columns of a terminal that the words take: Japanese characters take two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in words)

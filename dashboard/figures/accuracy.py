@@ -59,7 +59,8 @@ def budget_curves(rows: pd.DataFrame, me: Viewer) -> go.Figure:
         _add_band(fig, part, me)
     for name, part in groups:
         _add_line(fig, str(name), part, me)
-    _label_ends(fig, groups, rows, me)
+    low, high = _span(rows.low.min(), rows.high.max())
+    add_end_labels(fig, groups, (high - low) / _PLOT_PIXELS, me.dark)
     fig.update_xaxes(
         tickvals=list(places.values()),
         ticktext=[me.text("budget.all") if b == "all" else b for b in places],
@@ -124,17 +125,6 @@ def _budget_sentence(name: str, row: Any, me: Viewer) -> str:
     return f"<b>{name}</b><br>{words}"
 
 
-def _label_ends(
-    fig: go.Figure, groups: list[tuple[str, pd.DataFrame]], rows: pd.DataFrame, me: Viewer
-) -> None:
-    span = _span(rows.low.min(), rows.high.max())
-    ends = [
-        (name, float(part.value.iloc[-1]), look(int(part["look"].iloc[0]), me.dark).colour)
-        for name, part in groups
-    ]
-    add_end_labels(fig, ends, (span[1] - span[0]) / _PLOT_PIXELS)
-
-
 def _span(low: float, high: float) -> tuple[float, float]:
     room = max(0.04, 0.06 * (high - low))
     return max(0.0, low - room), min(1.02, high + room)
@@ -197,8 +187,7 @@ def _cost_sentence(row: Any, kind: str, me: Viewer) -> str:
 def _label_points(fig: go.Figure, ordered: pd.DataFrame, me: Viewer) -> None:
     """Names beside their points, on the side that has room, pushed apart where they are near."""
     span = _span(ordered.low.min(), ordered.high.max())
-    per_pixel = (span[1] - span[0]) / _PLOT_PIXELS
-    heights = [per_pixel * pixels for pixels in label_heights(ordered["name"])]
+    heights = label_heights(ordered["name"], (span[1] - span[0]) / _PLOT_PIXELS)
     places = spread_labels(list(ordered.value), heights)
     logs = np.log10(ordered.cost)
     middle = (logs.min() + logs.max()) / 2

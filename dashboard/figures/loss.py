@@ -32,11 +32,7 @@ def loss_curves(rows: pd.DataFrame, me: Viewer) -> go.Figure:
         )  # fmt: skip
     low, high = rows.value.min(), rows.value.max()
     room = max(0.02, 0.06 * (high - low))
-    ends = [
-        (name, float(part.value.iloc[-1]), look(int(part["look"].iloc[0]), me.dark).colour)
-        for name, part in groups
-    ]
-    add_end_labels(fig, ends, (high - low + 2 * room) / (HEIGHT - 52))
+    add_end_labels(fig, groups, (high - low + 2 * room) / (HEIGHT - 52), me.dark)
     fig.update_yaxes(
         range=[low - room, high + room], title_text=me.text("runs.axis.loss"), nticks=6
     )

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from unicodedata import east_asian_width
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from scipy.optimize import isotonic_regression
+
+from dashboard.text import columns_of
 
 FONT = (
     'Inter, "Noto Sans JP", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic UI", '
@@ -117,44 +118,41 @@ def add_line(fig: go.Figure, axis: str, at: float, line: Mapping[str, object]) -
 def label_room(names: Iterable[str]) -> int:
     """Pixels to the right of a plot for names at the ends of its lines."""
     lines = [line for n in names for line in fold(n).split("<br>")]
-    return min(max(7 * max(map(_columns, lines), default=0) + 12, 120), 240)
+    return min(max(7 * max(map(columns_of, lines), default=0) + 12, 120), 240)
 
 
-def label_heights(names: Iterable[str]) -> list[int]:
-    """Pixels of each folded name, with room around it."""
-    return [5 + 15 * len(fold(n).split("<br>")) for n in names]
+def label_heights(names: Iterable[str], per_pixel: float) -> list[float]:
+    """How much of the vertical axis each folded name takes, with room around it."""
+    return [per_pixel * (5 + 15 * len(fold(n).split("<br>"))) for n in names]
 
 
 def add_end_labels(
-    fig: go.Figure, ends: Sequence[tuple[str, float, str]], per_pixel: float
+    fig: go.Figure, lines: Sequence[tuple[str, pd.DataFrame]], per_pixel: float, dark: bool
 ) -> None:
-    """Names to the right of lines: (name, where its line ends, colour), pushed apart.
+    """The name of each line (columns value and look, in its order) to the right of its end, names
+    pushed apart.
 
     per_pixel: how much of the vertical axis a pixel is.
     """
-    heights = [per_pixel * pixels for pixels in label_heights(name for name, _, _ in ends)]
-    places = spread_labels([at for _, at, _ in ends], heights)
-    for (name, _, colour), y in zip(ends, places, strict=True):
+    ends = [float(part["value"].iloc[-1]) for _, part in lines]
+    places = spread_labels(ends, label_heights((name for name, _ in lines), per_pixel))
+    for (name, part), y in zip(lines, places, strict=True):
+        colour = look(int(part["look"].iloc[0]), dark).colour
         add_text(fig, 1.02, y, fold(name), colour, xref="paper", align="left")
 
 
 def fold(name: str, most: int = 28) -> str:
     """An arm's name in lines of about `most` Latin letters where it can be broken: after the
     method, then after a mark of the tokenizer's name ("timm:vit_small.augreg_in1k")."""
-    if _columns(name) <= most:
+    if columns_of(name) <= most:
         return name
     method, dot, rest = name.rpartition(" · ")
     lines = [method, ""] if dot else [""]
     for piece in re.split(r"(?<=[ :@/._(-])", rest):
-        if lines[-1] and _columns(lines[-1] + piece.rstrip()) > most:
+        if lines[-1] and columns_of(lines[-1] + piece.rstrip()) > most:
             lines.append("")
         lines[-1] += piece
     return "<br>".join(line.strip() for line in lines)
-
-
-def _columns(words: str) -> int:
-    """Width in Latin letters."""
-    return sum(2 if east_asian_width(c) in "WF" else 1 for c in words)
 
 
 def records(frame: pd.DataFrame) -> list[Any]:

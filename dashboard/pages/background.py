@@ -26,7 +26,7 @@ class Background(Generic[T]):
     """
 
     def __init__(self, work: Callable[[Reporter], T]) -> None:
-        self._reporter = _Told()
+        self._reporter, self._began = _Told(), time.monotonic()
         self._future: Future[T] = Future()
         threading.Thread(target=self._run, args=(work,), daemon=True).start()
 
@@ -34,6 +34,11 @@ class Background(Generic[T]):
         while not self._future.done():
             yield self._reporter.at
             time.sleep(EVERY)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been running."""
+        return time.monotonic() - self._began
 
     def stop(self) -> None:
         """Ask it to end at its next step."""
@@ -78,13 +83,13 @@ class Errand:
 
     def run(self, work: Callable[[Reporter], Any], request: gr.Request) -> Iterator[list[Any]]:
         """Progress box, button and stop button, now and then until the work has ended."""
-        me, key, started = self.me, str(request.session_hash), time.monotonic()
+        me, key = self.me, str(request.session_hash)
         begun = Background(work)
         self._under_way[key] = begun
         hidden, offered = gr.update(visible=False), gr.update(visible=True)
         try:
             for at in begun:
-                box = progress_box(at, me.text(self.doing), me, time.monotonic() - started)
+                box = progress_box(at, me.text(self.doing), me, begun.seconds)
                 yield [box, hidden, offered]
             begun.result()
             yield [NOTHING, offered if self.again else hidden, hidden]

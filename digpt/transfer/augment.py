@@ -5,9 +5,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from digpt.data.views import ASPECT
+
 SHIFT = 0.125  # of the side, at most
 ZOOM = 0.2  # seen side is 1 - ZOOM to 1 + ZOOM / 2 of the image; beyond the border it is mirrored
-RATIO = 4 / 3  # of the sides of a random crop, at most, either way
 
 
 def augment(
@@ -19,7 +20,7 @@ def augment(
     if crop_scale[0] < 1:
         draws = torch.rand(count, 5, generator=generator).to(images.device)
         area = crop_scale[0] + (crop_scale[1] - crop_scale[0]) * draws[:, 0]
-        ratio = ((2 * draws[:, 4] - 1) * math.log(RATIO)).exp()
+        ratio = ((2 * draws[:, 4] - 1) * math.log(ASPECT[1])).exp()
         sides = torch.stack([area * ratio, area / ratio], dim=1).sqrt().clamp(max=1)  # (B, 2)
         shift = (draws[:, 2:4] * 2 - 1) * (1 - sides)
         mode = "bicubic"

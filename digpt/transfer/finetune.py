@@ -111,7 +111,7 @@ class _Run:
 
     @property
     def batch(self) -> int:
-        return min(self.transfer.finetune_batch, len(self.task.train))
+        return self.transfer.finetune_images(len(self.task.train))
 
     def best_lr(self, steps: int) -> float:
         """The learning rate of best validation macro-F1 after a short schedule."""

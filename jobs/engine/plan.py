@@ -353,7 +353,7 @@ def tuned_images(transfer: Transfer, data: DatasetFacts) -> int:
     total = 0
     for budget in transfer.finetune_budgets:
         labelled = data.train if budget == "all" else min(int(budget) * data.classes, data.train)
-        steps, batch = transfer.finetune_steps(labelled), min(transfer.finetune_batch, labelled)
+        steps, batch = transfer.finetune_steps(labelled), transfer.finetune_images(labelled)
         whole = 3 * batch * steps + len(CHECKPOINTS) * data.val + data.test
         trial = 3 * batch * trial_steps(steps) + data.val
         runs = 1 if budget == "all" else transfer.label_seeds

@@ -1,7 +1,6 @@
 """The panel for own data and its handlers; what it stores is handed to the page around it."""
 
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -177,13 +176,12 @@ class ImportPanel:
     ) -> Iterator[tuple[Any, Html]]:
         """How far an import is, and last what it found with the same in words; None meanwhile, and
         where it was refused or stopped."""
-        me, session, started = self.me, str(request.session_hash), time.monotonic()
+        me, session = self.me, str(request.session_hash)
         begun = Background(lambda told: self._import(asked, dry_run=dry_run, reporter=told))
         self._at_work[session] = begun
         try:
             for at in begun:
-                words = me.text("new.add.reading")
-                yield None, progress_box(at, words, me, time.monotonic() - started)
+                yield None, progress_box(at, me.text("new.add.reading"), me, begun.seconds)
             found = begun.result()
             yield found, problems(found, me, stored=bool(found.dataset))
         except UserError as error:
