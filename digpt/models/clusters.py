@@ -17,6 +17,11 @@ def divides(clusters: tuple[int, int], grid_size: tuple[int, int]) -> bool:
 
 def check_clusters(clusters: tuple[int, int], grid_size: tuple[int, int]) -> None:
     """Raise `UserError`, naming the valid ones, unless the cluster grid fits the patch grid."""
+    if len(clusters) != 2 or not all(isinstance(count, int) for count in clusters):
+        raise UserError(
+            f"Clusters must be two whole numbers, rows and columns, not {clusters!r}.",
+            field="clusters",
+        )
     if min(clusters) >= 1 and clusters != (1, 1) and divides(clusters, grid_size):
         return
     valid = [

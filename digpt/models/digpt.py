@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from digpt.errors import UserError
 from digpt.flops import GROUPED_FROM, asked_places
+from digpt.models.batch import check_batch
 from digpt.models.clusters import (
     block_causal_mask,
     check_clusters,
@@ -30,8 +31,6 @@ from digpt.models.losses import (
     Prediction,
     Target,
     TokenLoss,
-    check_batch,
-    check_global,
     prediction_loss,
 )
 from digpt.models.positions import sincos_2d
@@ -46,7 +45,7 @@ class Decoder(nn.Module):
         self, *, width: int, taps: int, dim: int, depth: int, heads: int, mlp_ratio: float, out: int
     ) -> None:
         super().__init__()
-        if dim % heads:
+        if heads < 1 or dim % heads:
             raise UserError(
                 f"Decoder width {dim} is not a multiple of {heads} heads.", field="decoder_heads"
             )
@@ -84,12 +83,15 @@ class DiGPT(nn.Module):
         decoder_dim: int = 128,
         decoder_depth: int = 1,
         decoder_heads: int = 4,
+        decoder_mlp_ratio: float | None = None,
         with_ar: bool = True,
         with_visible: bool = True,
         target_share: float = 1.0,
         window: int = 0,
     ) -> None:
-        """with_ar, with_visible: which of the two decoders there are; ablations leave one out.
+        """decoder_mlp_ratio: the encoder's where not given.
+
+        with_ar, with_visible: which of the two decoders there are; ablations leave one out.
 
         target_share: of each cluster's tokens, the part that a decoder is asked for, drawn anew
         for each image; below 1, targets are resampled to the student's grid.
@@ -99,7 +101,7 @@ class DiGPT(nn.Module):
         check_clusters(clusters, encoder.grid_size)
         self.clusters, self.has_global = clusters, has_global
         self.taps = _check_taps(taps or default_taps(encoder.depth), encoder.depth)
-        self.token_loss, self.window = token_loss, window
+        self.token_dim, self.token_loss, self.window = token_dim, token_loss, window
         self.encoder = encoder
         self.count = clusters[0] * clusters[1]  # K
         self.cluster_shape = _per_cluster(encoder.grid_size, clusters)
@@ -122,7 +124,7 @@ class DiGPT(nn.Module):
                 dim=decoder_dim,
                 depth=decoder_depth,
                 heads=decoder_heads,
-                mlp_ratio=encoder.mlp_ratio,
+                mlp_ratio=decoder_mlp_ratio or encoder.mlp_ratio,
                 out=token_dim,
             )
 
@@ -146,8 +148,7 @@ class DiGPT(nn.Module):
         where the teacher has one; order (B, K): the clusters as each image is read, drawn from
         `generator` when not given.
         """
-        check_global(global_token, self.has_global)
-        check_batch(images, tokens, order, self.count)
+        check_batch(self, images, tokens, global_token, order, self.count)
         order, ar_places, visible_places = self._draw(images, order, generator)
         grid = self._target_grid(tokens)
         target = in_clusters(resize_tokens(tokens, grid), self.clusters)

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from digpt.models.batch import check_batch
 from digpt.models.clusters import block_causal_mask, resize_tokens
 from digpt.models.layers import EPS, Mask, initialise
 from digpt.models.losses import (
@@ -14,7 +15,6 @@ from digpt.models.losses import (
     Prediction,
     Target,
     TokenLoss,
-    check_global,
     prediction_loss,
 )
 from digpt.models.vit import ViT, build_vit
@@ -29,7 +29,8 @@ class IGPT(nn.Module):
         self, encoder: ViT, *, token_dim: int, token_loss: TokenLoss, has_global: bool, hidden: int
     ) -> None:
         super().__init__()
-        self.encoder, self.token_loss, self.has_global = encoder, token_loss, has_global
+        self.encoder, self.has_global = encoder, has_global
+        self.token_dim, self.token_loss = token_dim, token_loss
         self.draws = 0  # nothing is random
         self.norm = nn.LayerNorm(encoder.dim, eps=EPS)
         self.hidden = nn.Linear(encoder.dim, hidden)
@@ -55,7 +56,7 @@ class IGPT(nn.Module):
     ) -> Losses:
         """Losses of one batch, arguments as for D-iGPT; nothing is random, and the order is always
         the raster's: `order` and `generator` are not used."""
-        check_global(global_token, self.has_global)
+        check_batch(self, images, tokens, global_token)
         target = resize_tokens(tokens, self.encoder.grid_size).flatten(1, 2)  # (B, N, C)
         x = F.gelu(self.hidden(self.norm(self.encode(images))))  # (B, N, hidden)
         said = Prediction(

@@ -74,7 +74,7 @@ def cross_entropy(prediction: Tensor, target: Tensor, label_smoothing: float = 0
     """Cross-entropy of logits (..., codes) against codes (...), in nats."""
     loss = F.cross_entropy(
         _wide(prediction).flatten(0, -2),
-        target.flatten(),
+        target.flatten().long(),
         reduction="none",
         label_smoothing=label_smoothing,
     )
@@ -107,6 +107,11 @@ def token_loss(name: str, codes: int | None, label_smoothing: float = 0.0) -> To
     return pick(CONTINUOUS, name, "loss")
 
 
+def is_of_codes(loss: TokenLoss) -> bool:
+    """Whether a loss compares logits with codes, not tokens with tokens."""
+    return getattr(loss, "func", loss) is cross_entropy
+
+
 def mean_loss(per_token: Tensor, per_global: Tensor | None = None) -> Tensor:
     """Mean over the tokens of all images; the global token (B,) counts as one more token."""
     per_token = per_token.flatten(1)  # (B, n)
@@ -119,64 +124,7 @@ def prediction_loss(
     of: TokenLoss, said: Prediction, target: Tensor, global_token: Tensor | None
 ) -> Tensor:
     """Mean loss of predicted tokens (B, ..., C), the global one (B, C) counting as one more."""
-    _check_kind(of, target)
-    _check_shape("tokens", target, said.patches)
     per_token = of(said.patches, target)
     if said.global_token is None or global_token is None:
         return mean_loss(per_token)
-    _check_shape("global tokens", global_token, said.global_token)
     return mean_loss(per_token, of(said.global_token, global_token))
-
-
-def _check_kind(of: TokenLoss, target: Tensor) -> None:
-    """Raise `UserError` where codes came to a model of continuous tokens, or the reverse."""
-    wants_codes = getattr(of, "func", of) is cross_entropy
-    if wants_codes == target.is_floating_point():
-        wanted, came = ("codes", "continuous") if wants_codes else ("continuous tokens", "codes")
-        raise UserError(
-            f"This model predicts {wanted}, and the targets are {came} ({target.dtype}): build it"
-            " to suit the tokenizer.",
-            field="tokens",
-        )
-
-
-def _check_shape(what: str, target: Tensor, said: Tensor) -> None:
-    """Raise `UserError` where a loss would compare one target with many predictions."""
-    if target.shape not in (said.shape, said.shape[:-1]):  # the second: codes
-        raise UserError(
-            f"This model predicts {what} {tuple(said.shape)}, and the targets are"
-            f" {tuple(target.shape)}: build it to suit the tokenizer.",
-            field="tokens",
-        )
-
-
-def check_batch(images: Tensor, tokens: Tensor, order: Tensor | None, count: int) -> None:
-    """Raise `UserError` unless there are tokens and an order (B, count) for each of the B images:
-    torch would let one of them serve all, and a cluster that was read be predicted."""
-    axes, written = (4, "(B, h, w, C)") if tokens.is_floating_point() else (3, "(B, h, w)")
-    if tokens.ndim != axes:
-        raise UserError(
-            f"Tokens have the shape {tuple(tokens.shape)} and must have {written}.", field="tokens"
-        )
-    if len(tokens) != len(images):
-        raise UserError(
-            f"There are tokens of {len(tokens)} images for a batch of {len(images)}.",
-            field="tokens",
-        )
-    if order is not None and order.shape != (len(images), count):
-        raise UserError(
-            f"The order has the shape {tuple(order.shape)} and must have {(len(images), count)}.",
-            field="order",
-        )
-    if order is not None and (order.sort(dim=1).values != torch.arange(count).to(order)).any():
-        raise UserError(
-            f"Each row of the order must hold every number from 0 to {count - 1} once.",
-            field="order",
-        )
-
-
-def check_global(global_token: Tensor | None, has_global: bool) -> None:
-    """Raise `UserError` unless a global token came exactly where the model predicts one."""
-    if (global_token is not None) != has_global:
-        says = "predicts a global token and got none" if has_global else "predicts no global token"
-        raise UserError(f"This model {says}: build it to suit the tokenizer.", field="tokens")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from digpt.errors import UserError
+from digpt.models.batch import check_batch
 from digpt.models.clusters import draw_order, resize_tokens
 from digpt.models.layers import EPS, Block, initialise
 from digpt.models.losses import (
@@ -14,8 +15,6 @@ from digpt.models.losses import (
     Prediction,
     Target,
     TokenLoss,
-    check_batch,
-    check_global,
     prediction_loss,
 )
 from digpt.models.positions import sincos_2d
@@ -40,7 +39,8 @@ class Masked(nn.Module):
         decoder_heads: int,
     ) -> None:
         super().__init__()
-        self.encoder, self.token_loss, self.has_global = encoder, token_loss, has_global
+        self.encoder, self.has_global = encoder, has_global
+        self.token_dim, self.token_loss = token_dim, token_loss
         self.count = encoder.grid_size[0] * encoder.grid_size[1]  # N
         self.draws = self.count  # random numbers for each image
         self.visible = round(self.count * (1 - mask_share))  # n
@@ -77,8 +77,7 @@ class Masked(nn.Module):
     ) -> Losses:
         """Losses of one batch, arguments as for D-iGPT, but `order` (B, N) is a permutation of the
         patches: the first n are visible. Predictions are in the order of the masked patches."""
-        check_global(global_token, self.has_global)
-        check_batch(images, tokens, order, self.count)
+        check_batch(self, images, tokens, global_token, order, self.count)
         if order is None:
             order = draw_order(len(images), self.count, generator, images.device)
         shown, hidden = order[:, : self.visible], order[:, self.visible :]

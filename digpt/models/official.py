@@ -41,7 +41,12 @@ _NAMES = (
 )
 # The weights that tell the sizes, and how many axes each has.
 _SIZES_OF_ENCODER = {"patch_embed.proj.weight": 4, "pos_embed": 3, "blocks.0.mlp.fc1.weight": 2}
-_SIZES_OF_DECODERS = {"decoder_pos_embed": 3, "ar_enc2dec.weight": 2, "ar_pred.weight": 2}
+_SIZES_OF_DECODERS = {
+    "decoder_pos_embed": 3,
+    "ar_enc2dec.weight": 2,
+    "ar_blocks.0.mlp.fc1.weight": 2,
+    "ar_pred.weight": 2,
+}
 
 
 def from_official(
@@ -50,6 +55,7 @@ def from_official(
     """The published pretraining model with these weights: cosine losses and a global token.
 
     state_dict: the weights, or a checkpoint that holds them under "model".
+    heads, decoder_heads: what no shape tells; a wrong number that divides the width goes unnoticed.
     """
     state_dict = _weights(state_dict)
     _require(state_dict, _SIZES_OF_ENCODER | _SIZES_OF_DECODERS)
@@ -61,6 +67,7 @@ def from_official(
             field="init",
         )
     decoder_dim = state_dict["decoder_pos_embed"].shape[-1]
+    _check_heads("decoder_heads", decoder_heads, "decoders", decoder_dim)
     model = DiGPT(
         vit,
         token_dim=state_dict["ar_pred.weight"].shape[0],
@@ -71,6 +78,8 @@ def from_official(
         decoder_dim=decoder_dim,
         decoder_depth=max(1, state_dict["ar_enc2dec.weight"].shape[0] // decoder_dim),
         decoder_heads=decoder_heads,
+        # its own, since the official code rounds the hidden width down
+        decoder_mlp_ratio=state_dict["ar_blocks.0.mlp.fc1.weight"].shape[0] / decoder_dim,
     )
     _load(model, state_dict, {name: official_names(name) for name in model.state_dict()})
     return model
@@ -134,7 +143,8 @@ def _official_shape(name: str, value: Tensor) -> tuple[int, ...]:
 def _empty_vit(state_dict: Mapping[str, Tensor], heads: int) -> ViT:
     """A ViT of the checkpoint's sizes; its weights are still to be read."""
     dim, _, patch_size, _ = state_dict["patch_embed.proj.weight"].shape
-    side = math.isqrt(state_dict["pos_embed"].shape[1] - 1)
+    _check_heads("heads", heads, "encoder", dim)
+    side = math.isqrt(max(0, state_dict["pos_embed"].shape[1] - 1))
     numbers = [re.match(r"blocks\.(\d+)\.", name) for name in state_dict]
     return ViT(
         image_size=side * patch_size,
@@ -144,6 +154,17 @@ def _empty_vit(state_dict: Mapping[str, Tensor], heads: int) -> ViT:
         heads=heads,
         mlp_ratio=state_dict["blocks.0.mlp.fc1.weight"].shape[0] / dim,
     )
+
+
+def _check_heads(argument: str, heads: int, part: str, width: int) -> None:
+    """Raise `UserError`, naming the argument, unless so many heads share the width."""
+    if heads < 1 or width % heads:
+        valid = [str(n) for n in range(1, width + 1) if width % n == 0]
+        raise UserError(
+            f"The {part} of this checkpoint cannot have {argument}={heads}: it is {width} wide."
+            f" Give {argument}, which no shape tells; valid: {listed(valid, 16)}.",
+            field=argument,
+        )
 
 
 def _weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -85,15 +85,44 @@ class ViT(nn.Module):
         rare = {name: getattr(self, name) for name in usual if getattr(self, name) != usual[name]}
         return {name: getattr(self, name) for name in _SIZES} | rare
 
+    def check(self, images: Tensor) -> None:
+        """Raise `UserError` unless these are images that this encoder can read."""
+        height, width = self.image_shape
+        weight = self.patch_embed.proj.weight
+        reads = f"This encoder reads images (B, 3, {height}, {width})"
+        if not isinstance(images, Tensor):
+            raise UserError(
+                f"{reads} as a torch tensor, not as {type(images).__name__}: torch.as_tensor makes"
+                " one.",
+                field="images",
+            )
+        if images.ndim != 4 or images.shape[1:] != (3, height, width):
+            raise UserError(
+                f"{reads}, not {tuple(images.shape)}. Resize or rearrange them first.",
+                code="image-size",
+                field="images",
+            )
+        if not images.is_floating_point():
+            raise UserError(
+                f"{reads} normalised, not {images.dtype}: digpt.models.normalise(images / 255).",
+                field="images",
+            )
+        if images.device != weight.device:
+            raise UserError(
+                f"{reads} on {weight.device}, not on {images.device}: move them, or the model.",
+                field="images",
+            )
+        is_cast = torch.is_autocast_enabled(weight.device.type)
+        if images.dtype != weight.dtype and not is_cast:
+            raise UserError(
+                f"{reads} in {weight.dtype}, not in {images.dtype}: convert them, or the model, or"
+                " use torch.autocast.",
+                field="images",
+            )
+
     def patches(self, images: Tensor) -> Tensor:
         """The pixels of each patch, (B, h, w, 3 * p * p)."""
-        height, width = self.image_shape
-        if images.shape[1:] != (3, height, width):
-            raise UserError(
-                f"This encoder reads images (B, 3, {height}, {width}), not {tuple(images.shape)}."
-                " Resize them first.",
-                code="image-size",
-            )
+        self.check(images)
         return patchify(images, self.patch_size)
 
     def class_token(self, batch: int) -> Tensor:

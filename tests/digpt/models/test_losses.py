@@ -7,12 +7,10 @@ import torch
 
 from digpt.errors import UserError
 from digpt.models.losses import (
-    Prediction,
     cosine,
     cross_entropy,
     mean_loss,
     mse,
-    prediction_loss,
     smooth_l1,
     token_loss,
 )
@@ -69,24 +67,6 @@ def test_a_loss_that_does_not_suit_the_tokens_is_refused() -> None:
         token_loss("cross-entropy", None)
     with pytest.raises(UserError, match="Did you mean 'cosine'"):
         token_loss("cosin", None)
-
-
-def test_targets_of_another_shape_are_refused_where_torch_would_spread_them() -> None:
-    said = Prediction(torch.randn(2, 3, 4), torch.randn(2, 4))
-    tokens, whole = torch.randn(2, 3, 4), torch.randn(2, 4)
-    assert prediction_loss(cosine, said, tokens, whole).isfinite()
-    for narrow, few in ((tokens[..., :1], whole), (tokens[:1], whole), (tokens, whole[:, :1])):
-        with pytest.raises(UserError, match="build it to suit the tokenizer"):
-            prediction_loss(cosine, said, narrow, few)
-
-
-def test_codes_are_no_targets_of_a_continuous_model_nor_the_reverse() -> None:
-    said = Prediction(torch.randn(2, 3, 3))
-    codes, tokens = torch.zeros(2, 3, dtype=torch.long), torch.randn(2, 3, 3)
-    with pytest.raises(UserError, match="predicts continuous tokens, and the targets are codes"):
-        prediction_loss(cosine, said, codes, None)
-    with pytest.raises(UserError, match="predicts codes, and the targets are continuous"):
-        prediction_loss(token_loss("cross-entropy", 3), said, tokens, None)
 
 
 def test_a_model_in_double_precision_is_compared_in_it() -> None:

@@ -28,7 +28,9 @@ def golden() -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, str]]:
     return weights, {n: t for n, t in tensors.items() if "state." not in n}, figures
 
 
-def official_layout(dim: int = 8, depth: int = 12, decoder_dim: int = 16) -> dict[str, Tensor]:
+def official_layout(
+    dim: int = 8, depth: int = 12, decoder_dim: int = 16, mlp_ratio: float = 4
+) -> dict[str, Tensor]:
     """Random weights under the official names, written out from the published description."""
     generator = torch.Generator().manual_seed(0)
     shapes: dict[str, tuple[int, ...]] = {
@@ -48,8 +50,8 @@ def official_layout(dim: int = 8, depth: int = 12, decoder_dim: int = 16) -> dic
             pair(f"blocks.{block}.{norm}", dim)
         pair(f"blocks.{block}.attn.qkv", 3 * dim, dim)
         pair(f"blocks.{block}.attn.proj", dim, dim)
-        pair(f"blocks.{block}.mlp.fc1", 4 * dim, dim)
-        pair(f"blocks.{block}.mlp.fc2", dim, 4 * dim)
+        pair(f"blocks.{block}.mlp.fc1", int(dim * mlp_ratio), dim)
+        pair(f"blocks.{block}.mlp.fc2", dim, int(dim * mlp_ratio))
     for side in ("ar", "kd"):
         for tap in range(4):
             pair(f"{side}_enc_norm.{tap}", dim)
@@ -64,8 +66,8 @@ def official_layout(dim: int = 8, depth: int = 12, decoder_dim: int = 16) -> dic
             pair(f"{name}.attn2.kv", 2 * decoder_dim, decoder_dim)
             pair(f"{name}.attn1.proj", decoder_dim, decoder_dim)
             pair(f"{name}.attn2.proj", decoder_dim, decoder_dim)
-            pair(f"{name}.mlp.fc1", 4 * decoder_dim, decoder_dim)
-            pair(f"{name}.mlp.fc2", decoder_dim, 4 * decoder_dim)
+            pair(f"{name}.mlp.fc1", int(decoder_dim * mlp_ratio), decoder_dim)
+            pair(f"{name}.mlp.fc2", decoder_dim, int(decoder_dim * mlp_ratio))
         pair(f"{side}_norm", decoder_dim)
         pair(f"{side}_pred", 6, decoder_dim)
     state = {n: 0.1 * torch.randn(s, generator=generator) for n, s in shapes.items()}
@@ -146,6 +148,23 @@ def test_sizes_are_read_from_the_shapes() -> None:
     assert len(model.ar_decoder.blocks) == 3
     images, tokens = torch.randn(2, 3, 16, 16), torch.randn(2, 8, 8, 6)
     assert model(images, tokens, torch.randn(2, 6)).loss.isfinite()
+
+
+def test_hidden_widths_that_the_official_code_rounds_down_are_read_from_their_own_shapes() -> None:
+    state = official_layout(dim=12, mlp_ratio=8 / 3)  # 32 of the encoder, 42 of the decoders
+    back = to_official(from_official(state, heads=3, decoder_heads=4))
+    assert all(torch.equal(back[name], value) for name, value in state.items())
+
+
+def test_heads_that_do_not_share_a_width_are_refused_by_their_argument() -> None:
+    state = official_layout()
+    with pytest.raises(UserError, match=r"heads=12: it is 8 wide.*valid: 1, 2, 4, 8\.") as error:
+        encoder(state)
+    assert error.value.field == "heads"
+    for wrong in (32, 0, -4):
+        with pytest.raises(UserError, match=rf"decoder_heads={wrong}: it is 16 wide") as error:
+            from_official(state, heads=2, decoder_heads=wrong)
+        assert error.value.field == "decoder_heads"
 
 
 def test_half_precision_weights_are_read_as_float32() -> None:
