@@ -57,7 +57,7 @@ WRONG: dict[str, tuple[Callable[[Inputs], Inputs], str, str, str]] = {
     "no place": (changed("tokens", lambda x: x[:, :0]), "tokens", "tokens", r"\(2, 0, 4, 8\)"),
     "codes for tokens": (changed("tokens", lambda x: x.long()), "tokens", "tokens", "torch.int64"),
     "tokens for codes": (changed("tokens", lambda x: x.float()), "codes", "tokens", "predicts c"),
-    "a code too many": (changed("tokens", lambda x: x * 0 + 9), "codes", "tokens", "predicts 0 to 8"),
+    "a wrong code": (changed("tokens", lambda x: x * 0 + 9), "codes", "tokens", "predicts 0 to 8"),
     # torch would leave out a target of -100 without a word
     "no code": (changed("tokens", lambda x: x * 0 - 100), "codes", "tokens", "from -100 to -100"),
     "none global": (changed("global_token", lambda _: None), "global", "global_token", "got none"),
