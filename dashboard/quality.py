@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # torch: seconds
 
 T = TypeVar("T")
 Write = Callable[[str, str], T]
-TUNED = ("score", "before", "after", "bought", "images", "class")
+TUNED = ("score", "before", "after", "bought", "images", "choices", "class")
 WEAK = ("slice", "images", "accuracy", "gap")
 CURVE = ("codes", "nmi", "chance", "perplexity", "coverage", "explained")
 DEEP = ("protocol", "accuracy", "scratch", "random")
@@ -57,6 +57,7 @@ def tuning_rows(found: Sequence[Mapping[str, Any]], me: Viewer) -> list[list[str
                     me.number(after, "accuracy"),
                     me.number(after - before, "points"),
                     me.number(facts["retrieval_images"], "count"),
+                    me.number(facts[f"{score}_choices"], "count"),
                     me.number(facts["names_class_share"], "share"),
                 ]
             )

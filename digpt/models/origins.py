@@ -21,7 +21,7 @@ from digpt.models import official
 from digpt.models.positions import resize_positions
 from digpt.models.vit import IMAGENET_MEAN, IMAGENET_STD, ViT, load_encoder
 from digpt.recipe import Student
-from digpt.tokenizers.weights import UNREADABLE, existing, read_weights, unfit
+from digpt.tokenizers.weights import UNREADABLE, existing, read_weights, shape_text, unfit
 
 State = dict[str, Tensor]
 
@@ -248,7 +248,7 @@ def _check_state(
     names = [n for n in expected if not n.startswith(besides)]
     missing = [n for n in names if n not in state]
     differing = [
-        f"{n} is {_shape(state[n])} and should be {_shape(expected[n])}"
+        f"{n} is {shape_text(state[n])} and should be {shape_text(expected[n])}"
         for n in names
         if n in state and state[n].shape != expected[n].shape
     ]
@@ -266,10 +266,6 @@ def _check_state(
             name=init.text,
             reason="; ".join(problems),
         )
-
-
-def _shape(value: Tensor) -> str:
-    return "×".join(map(str, value.shape))
 
 
 def _refused(init: Init, why: str) -> UserError:

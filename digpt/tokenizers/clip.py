@@ -5,6 +5,8 @@ into the embedding's space one by one, as D-iGPT's targets are (METHOD section 1
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -19,8 +21,8 @@ from digpt.tokenizers.weights import (
     UNREADABLE,
     can_be_had,
     existing,
+    misfit,
     split_argument,
-    unfit,
     unknown,
     unreachable,
 )
@@ -229,7 +231,7 @@ def _from_file(name: str, model: str, path: str) -> Any:
     try:
         return open_clip.create_model(model, pretrained=path, pretrained_text=False)
     except UNREADABLE as error:
-        raise unfit(name, path, error) from error
+        raise misfit(name, model, path, error, shapes_of(model).state_dict()) from error
 
 
 def _from_tag(name: str, model: str, tag: str) -> Any:
@@ -258,20 +260,36 @@ def _unreachable(name: str, model: str, tag: str) -> UserError:
     return unreachable(name, file, f"clip:{model}@/path/to/weights.safetensors")
 
 
+def shapes_of(model: str) -> Any:
+    """A whole open_clip model without any numbers in it."""
+    import open_clip  # noqa: PLC0415 - optional, seconds
+
+    with _silently(), torch.device("meta"):
+        return open_clip.create_model(
+            model, load_weights=False, pretrained_text=False, device="meta"
+        )
+
+
 def _untrained(model: str, quick_gelu: bool) -> Any:
     import open_clip  # noqa: PLC0415 - optional, seconds
 
+    with _silently(), torch.no_grad():
+        return open_clip.create_model(
+            model,
+            load_weights=False,
+            pretrained_text=False,
+            force_quick_gelu=quick_gelu,
+            text_cfg=NO_TEXT,
+        ).visual
+
+
+@contextmanager
+def _silently() -> Iterator[None]:
+    """open_clip warns on the root logger of what is meant here: no weights."""
     root = logging.getLogger()
     level = root.level
-    root.setLevel(logging.ERROR)  # open_clip warns on the root logger of what is meant here
+    root.setLevel(logging.ERROR)
     try:
-        with torch.no_grad():
-            return open_clip.create_model(
-                model,
-                load_weights=False,
-                pretrained_text=False,
-                force_quick_gelu=quick_gelu,
-                text_cfg=NO_TEXT,
-            ).visual
+        yield
     finally:
         root.setLevel(level)

@@ -68,6 +68,7 @@ def train(
         "retrieval_before": before,
         "retrieval_after": after,
         "retrieval_images": held,
+        "retrieval_choices": len({tuple(texts.owned[row].tolist()) for row in order[:held]}),
     }
     reporter.log(
         f"{name}: right caption first for {after:.1%} of {held} held-out images "

@@ -16,6 +16,8 @@ from digpt.errors import UserError, pick
 CLASS = "class"  # the field of a caption template that stands for an image's label
 FEWEST_CAPTIONED = 256  # images for a domain-clip from scratch: fewer are nothing to compare
 FEWEST_TO_TUNE = 64  # the same, to tune a published one
+TUNED_SAMPLES = 16_000  # that tuning sees at most, unless
+TUNED_EPOCHS = 20  # of the captioned images are fewer: published CLIPs are tuned for 10 to 20
 SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")  # of files with weights
 
 
@@ -235,6 +237,11 @@ def too_few_captioned(dataset: str, count: int, fewest: int) -> UserError:
         name=dataset,
         count=count,
     )
+
+
+def tuned_samples(images: int) -> int:
+    """Samples that tuning on this many captioned images sees, unless it stops earlier."""
+    return min(TUNED_SAMPLES, TUNED_EPOCHS * images)
 
 
 def _base(name: str, family: str, written: str | None) -> TokenizerName | None:

@@ -16,9 +16,9 @@ from digpt.tokenizers.weights import (
     UNREADABLE,
     can_be_had,
     existing,
+    misfit,
     read_weights,
     split_argument,
-    unfit,
     unknown,
     unreachable,
 )
@@ -82,7 +82,7 @@ def load_timm(name: str, argument: str, layer: str = "last", size: str = OWN) ->
     try:
         network.load_state_dict(without_classifier(read_weights(path), network))
     except UNREADABLE as error:
-        raise unfit(name, str(path), error) from error
+        raise misfit(name, model, str(path), error, network.state_dict()) from error
     return Timm(name=name, model=model, layer=layer, size=size, network=network)
 
 

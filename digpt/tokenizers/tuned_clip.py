@@ -7,6 +7,7 @@ Only pool and training images are seen. B batch, D width of the embedding.
 """
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,16 @@ from digpt.reporter import Reporter
 from digpt.tokenizers.captions import Captioned, captioned
 from digpt.tokenizers.clip import Clip, load_pair
 from digpt.tokenizers.domain_clip import augmented, schedule
-from digpt.tokenizers.names import FEWEST_TO_TUNE, TokenizerName
+from digpt.tokenizers.names import FEWEST_TO_TUNE, TokenizerName, tuned_samples
 from digpt.tokenizers.published import CHUNK
 
-SAMPLES_SEEN = 16_000
 BATCH = 64
 LEARNING_RATE, WEIGHT_DECAY = 1e-5, 0.05
 LOOKS = 10  # at the held-out images while tuning
 PATIENCE = 3  # looks without a better one
 HELD_OUT, MOST_HELD_OUT = 0.1, 500
 FEWEST_CAPTIONS = 2  # distinct ones; with one there is nothing to tell apart
+MOST_CAPTIONS = 1_000  # that a held-out image is looked for among: each is read at every look
 
 
 def tune(
@@ -43,12 +44,12 @@ def tune(
     seed: int,
     device: torch.device,
     reporter: Reporter,
-    samples_seen: int = SAMPLES_SEEN,
+    samples_seen: int | None = None,
 ) -> Clip:
     """The CLIP `base` after tuning; its facts say on what and what it bought.
 
     wanted: caption column or template. blocks: how many of each tower's blocks learn, None: all.
-    size: of the images as they are read.
+    size: of the images as they are read. samples_seen: at most, None: `tuned_samples`.
     """
     data = captioned(dataset, wanted, fewest=FEWEST_TO_TUNE)
     if len(set(data.captions)) < FEWEST_CAPTIONS:
@@ -68,13 +69,16 @@ def tune(
     held = min(max(int(len(order) * HELD_OUT), 1), MOST_HELD_OUT)
     look = _Look(dataset, data, images, order[:held], pair, tokenize, reporter)
     before = look()
-    best, seen = _loop(pair, data, images, order[held:], look, before, seed, samples_seen, reporter)
+    most = samples_seen or tuned_samples(len(order) - held)
+    best, seen = _loop(pair, data, images, order[held:], look, before, seed, most, reporter)
     recogniser.facts = {
         "captions": data.column,
         "names_class_share": data.names_class_share,
         "blocks": blocks or "all",
         "samples_seen": seen,
         "retrieval_images": held,
+        "retrieval_choices": len(look.texts),
+        "zero_shot_choices": len(look.prompts),
         **{f"{measure}_before": value for measure, value in before.items()},
         **{f"{measure}_after": value for measure, value in best.items()},
     }
@@ -136,8 +140,10 @@ class _Look:
         reporter: Reporter,
     ) -> None:
         self.pair, self.images, self.rows, self.reporter = pair, images, rows, reporter
-        known = {text: number for number, text in enumerate(dict.fromkeys(data.captions))}
-        self.own = torch.tensor([known[data.captions[row]] for row in rows.tolist()])
+        own = [data.captions[row] for row in rows.tolist()]
+        distinct = dict.fromkeys(chain(own, data.captions))  # their own first: none is left out
+        known = {text: number for number, text in enumerate(islice(distinct, MOST_CAPTIONS))}
+        self.own = torch.tensor([known[text] for text in own])
         self.texts = tokenize(list(known)).to(pair.texts.device)
         self.labels = torch.from_numpy(dataset.labels[data.rows[rows.numpy()]])
         prompts = [f"a photo of {name.replace('_', ' ')}" for name in dataset.classes]
@@ -214,7 +220,7 @@ def _loop(
             waited = 0 if is_better else waited + 1
             if is_better:
                 best, state, at = now, pair.state(), step + 1
-            if waited >= PATIENCE:
+            if waited >= PATIENCE or best["retrieval"] == 1:
                 break
     pair.model.load_state_dict(state, strict=False)
     pair.model.eval()

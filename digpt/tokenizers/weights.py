@@ -164,3 +164,61 @@ def unfit(user: str, path: str, cause: Exception) -> UserError:
         path=path,
         reason=reason,
     )
+
+
+def misfit(
+    user: str, model: str, path: str, cause: Exception, wanted: Mapping[str, Tensor]
+) -> UserError:
+    """The same with what the file lacks of `wanted`, the model's own weights; `unfit` where it
+    cannot be read or that tells nothing."""
+    try:
+        found = read_weights(Path(path))
+    except UNREADABLE:
+        return unfit(user, path, cause)
+    facts = _differences(found, wanted)
+    said = "; ".join(f"{n} {_DIFFERENCES[kind]}" for kind, n in facts.items() if n != "0")
+    if not said:
+        return unfit(user, path, cause)
+    return UserError(
+        f"{user!r}: {path} does not hold weights of {model}: of the model's {len(wanted)}, {said}. "
+        f"Name the model that the file was saved from, or a file of {model}.",
+        code="wrong-weights",
+        field=path,
+        why="model",
+        name=user,
+        model=model,
+        path=path,
+        total=len(wanted),
+        missing=facts["missing"],
+        differing=facts["differing"],
+        foreign=facts["foreign"],
+    )
+
+
+_DIFFERENCES = {
+    "missing": "are missing",
+    "differing": "have another shape (file ≠ model)",
+    "foreign": "in the file are not of this model",
+}
+
+
+def _differences(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, str]:
+    """How many weights are missing, of another shape or foreign, each with an example."""
+    differing = [n for n in wanted if n in found and found[n].shape != wanted[n].shape]
+    # positions are often resampled, so they tell least of another architecture
+    telling = sorted(differing, key=lambda n: "pos" in n)
+    shapes = [f"{n}: {shape_text(found[n])} ≠ {shape_text(wanted[n])}" for n in telling]
+    return {
+        "missing": _counted([n for n in wanted if n not in found]),
+        "differing": _counted(shapes),
+        "foreign": _counted([n for n in found if n not in wanted]),
+    }
+
+
+def shape_text(value: Tensor) -> str:
+    """Sizes as 768×3×32×32."""
+    return "×".join(map(str, value.shape)) or "1"
+
+
+def _counted(names: Sequence[str]) -> str:
+    return f"{len(names)} ({names[0]})" if names else "0"

@@ -22,7 +22,7 @@ from digpt.recipe import (
     trial_steps,
     without_off,
 )
-from digpt.tokenizers.names import TokenizerName, parse
+from digpt.tokenizers.names import TUNED_EPOCHS, TokenizerName, parse
 from jobs import equal
 from jobs.engine.teacher_work import fit_flops, token_flops
 from jobs.spec import PRETRAINING, PROTOCOLS, PROTOCOLS_OF, Arm, PilotSpec
@@ -302,6 +302,8 @@ def _add_fit(builder: _Builder, arm: str, name: TokenizerName, seed: int, prepar
         "seed": seed if name.depends_on_seed else 0,
     }
     images = builder.data.pool + builder.data.train
+    if name.tunes:  # absent from earlier plans: 16,000 samples, however few the images
+        params["epochs"] = TUNED_EPOCHS
     if name.weights_file:
         params["weights"] = builder.weights[name.weights_file]
     return builder.add(

@@ -9,14 +9,15 @@ from collections.abc import Mapping
 
 from digpt.flops import encoder_flops
 from digpt.recipe import Student
-from digpt.tokenizers.names import TokenizerName
+from digpt.tokenizers.names import TokenizerName, tuned_samples
 
 TOKEN_FLOPS: Mapping[str, float] = {"pixels": 10, "hog": 200, "filters": 4e3}  # per pixel
 FIT_FLOPS: Mapping[str, float] = {"pixels": 1, "hog": 1, "filters": 5e3, "domain-clip": 4e5}
 TOWER_FLOPS = 3e4  # per pixel, of the small in-domain tower, and of fitting what is not named above
 PUBLISHED_FLOPS = 1e10  # per image
-TUNING = 2.5  # of a sample, in units of its tokens: both towers, and their last blocks backwards
-TUNING_SAMPLES = 16_000
+# Of a sample, in units of its tokens: both towers forwards, their last blocks or all backwards, and
+# the looks at what is held out.
+TUNING, TUNING_ALL = 2.5, 5.5
 
 # What open_clip's and timm's names say: ViT-L-14-336, vit_small_patch14_dinov2.lvd142m
 _KIND = re.compile(
@@ -48,7 +49,8 @@ def token_flops(name: TokenizerName, image_size: int) -> float:
 def fit_flops(name: TokenizerName, image_size: int, images: int) -> float:
     """For fitting, per image of the `images` that it learns from."""
     if name.tunes:
-        return TUNING_SAMPLES * TUNING * token_flops(name, image_size) / max(images, 1)
+        sample = TUNING_ALL if name.option("blocks") == "all" else TUNING
+        return sample * tuned_samples(images) * token_flops(name, image_size) / max(images, 1)
     return FIT_FLOPS.get(name.family, TOWER_FLOPS) * image_size**2
 
 

@@ -418,6 +418,8 @@ def token_quality(name: str) -> dict[str, Any]:
         "tuned": {
             "captions": "caption",
             "retrieval_images": 200,
+            "retrieval_choices": 640,
+            "zero_shot_choices": 8,
             "samples_seen": 8_000,
             "names_class_share": 0.25,
             "retrieval_before": 0.05,

@@ -84,7 +84,7 @@ def _ranged(measure: Mapping[str, float | None] | None, kind: str, me: Viewer) -
 
 def _tuning(shown: View, me: Viewer) -> Html:
     """Each score of a tuned recogniser before and after, on images that tuning left out."""
-    body = table(heads(TUNED, "tuned.col.", me), tuning_rows(shown.found, me), numeric=range(2, 7))
+    body = table(heads(TUNED, "tuned.col.", me), tuning_rows(shown.found, me), numeric=range(2, 8))
     return join(
         [
             card_head(me.text("tokens.tuned"), me.text("tokens.tuned.caption"), me),

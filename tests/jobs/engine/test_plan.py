@@ -111,6 +111,16 @@ def test_other_weights_in_the_same_file_are_another_stage():
     assert one != other
 
 
+def test_tuning_for_fewer_or_more_epochs_is_another_stage(monkeypatch):
+    arms = [{"method": "frozen", "tokenizer": t}
+            for t in ("domain-clip(clip:ViT-B-32@openai)", "domain-clip")]  # fmt: skip
+    spec = load_spec({"name": "p", "dataset": {"name": "digits"}, "arms": arms, "preset": "smoke"})
+    before = [s.key for s in make_plan(spec, DATA).stages if s.kind == "fit"]
+    monkeypatch.setattr("jobs.engine.plan.TUNED_EPOCHS", 10)
+    after = [s.key for s in make_plan(spec, DATA).stages if s.kind == "fit"]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [False, True]
+
+
 def arms_plan(*arms: dict[str, str], **values: object) -> Plan:
     earlier = values.pop("earlier", None)
     weights = values.pop("weights", {"own.pt": "abc"})

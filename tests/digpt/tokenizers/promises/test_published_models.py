@@ -185,11 +185,33 @@ def test_code_in_a_clip_file_is_not_run_and_nobody_is_told_to(
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize(
+    ("network", "weight"),
+    [("clip:tiny-vit", "visual.conv1.weight"), ("timm:test_vit", "norm.bias")],
+)
+def test_weights_of_another_architecture_are_told_apart_by_example(
+    network, weight, shelf, fit, dataset, tmp_path
+):
+    model = network.partition(":")[2]
+    state = dict(torch.load(shelf / f"{model}.pt"))
+    dropped = next(n for n in state if "mlp" in n)
+    state["blocks.99.weight"] = state.pop(dropped)
+    state[weight] = torch.zeros(5, 7)
+    torch.save(state, tmp_path / "other.pt")
+    with pytest.raises(UserError) as raised:
+        fit(f"{network}@{tmp_path / 'other.pt'}", dataset)
+    facts, said = raised.value.facts, raised.value.message
+    assert f"{tmp_path / 'other.pt'} does not hold weights of {model}: of the model's" in said
+    assert facts["missing"] == f"1 ({dropped})"
+    assert facts["differing"].startswith(f"1 ({weight}: 5×7 ≠ ")
+    assert facts["foreign"] == "1 (blocks.99.weight)"
+
+
 def test_a_clip_file_with_another_width_of_its_texts_is_refused(shelf, fit, dataset, tmp_path):
     state = dict(torch.load(shelf / "tiny-vit.pt"))
     state["positional_embedding"] = torch.zeros(16, 40)
     torch.save(state, tmp_path / "wide.pt")
-    with pytest.raises(UserError, match="does not hold weights of this model"):
+    with pytest.raises(UserError, match=r"1 \(positional_embedding: 16×40 ≠ 16×32\) have another"):
         fit(f"clip:tiny-vit@{tmp_path / 'wide.pt'}", dataset)
 
 

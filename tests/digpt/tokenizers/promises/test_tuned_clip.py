@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from digpt.data.dataset import UNLABELLED
-from digpt.errors import UserError
+from digpt.errors import Cancelled, UserError
 from digpt.reporter import Quiet
 from digpt.tokenizers import fitting, tuned_clip
-from digpt.tokenizers.names import parse
+from digpt.tokenizers.names import parse, tuned_samples
 
 SHORT = 80  # images
 
@@ -37,6 +37,7 @@ def tune(shelf):
         samples_seen=400,
         model="tiny-vit",
         quickly=False,
+        reporter=None,
     ):
         base = f"clip:{model}@{shelf / model}.pt"
         head = f"domain-clip:{column}" if column else "domain-clip"
@@ -54,7 +55,7 @@ def tune(shelf):
                 size=16,
                 seed=seed,
                 device=torch.device("cpu"),
-                reporter=Quiet(),
+                reporter=reporter or Quiet(),
                 samples_seen=samples_seen,
             )
 
@@ -142,6 +143,31 @@ def test_one_caption_for_all_is_refused(tune, told):
     same = replace(told, captions={"caption": np.full(len(told), "a part")})
     with pytest.raises(UserError, match=r"every image has the same caption \('a part'\)"):
         tune(same)
+
+
+class Stopped(Quiet):
+    """Ends at the first step, and knows how many there were to be."""
+
+    def progress(self, done, total):
+        self.steps = total
+        raise Cancelled
+
+
+def test_few_images_are_seen_in_no_more_than_twenty_epochs(tune, told):
+    reporter = Stopped()
+    with pytest.raises(Cancelled):
+        tune(told, samples_seen=None, reporter=reporter)
+    learned_from, batch = 288, 2  # 320 less a tenth that is held out; two captions
+    assert reporter.steps * batch == tuned_samples(learned_from) == 20 * learned_from
+    assert tuned_samples(5_000) == 16_000
+
+
+def test_a_held_out_image_is_looked_for_among_its_own_caption_and_some_others(tune, told):
+    numbered = np.array([f"thing {n}" for n in range(len(told))])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tuned_clip, "MOST_CAPTIONS", 40)
+        facts = tune(replace(told, captions={"caption": numbered}), samples_seen=64).facts
+    assert (facts["retrieval_images"], facts["retrieval_choices"]) == (32, 40)
 
 
 def test_a_batch_holds_each_caption_once():
