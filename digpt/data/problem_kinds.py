@@ -287,7 +287,18 @@ _ANNOTATIONS = {
     "labelme-unreadable": _error("The JSON cannot be read: {reason}.", "Save it again."),
     "labelme-other": _warning("The JSON is no LabelMe annotation.", "Remove the file."),
     "labelme-missing": _error(
-        "Its picture {name} does not exist.", "Add the picture, or remove the JSON file."
+        "Its picture {name} does not exist, and none is embedded in the JSON.",
+        "Put the picture beside the JSON file, or remove that file.",
+    ),
+    "labelme-embedded": _note(
+        "{count} pictures are not there as files; those embedded in the JSON are taken, e.g. "
+        "{example}.",
+        "Nothing need be done.",
+    ),
+    "labelme-thin": _warning(
+        "{count} lines or points ({labels}) have no area: each counts as one pixel wide.",
+        "Right where only the class of a picture matters. For boxes or masks, draw rectangles or "
+        "polygons; remove points that mark no object.",
     ),
     "labelme-twice": _error(
         "{path} has a second JSON file; this one is not used.", "Keep the one that is right."

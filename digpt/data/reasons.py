@@ -38,6 +38,8 @@ REASONS: dict[str, str] = {
     "labelme-label": "it has no label",
     "labelme-points": "its points are not all pairs of numbers",
     "labelme-few": "a {kind} needs {least} points, this one has {count}",
+    "labelme-no-mask": "its mask is missing",
+    "labelme-mask-size": "a mask needs imageWidth and imageHeight, at most 100 megapixels",
     "yolo-class": "class {number} is not among the {count} names",
     "yolo-few": "it has {count} numbers after the class",
     "yolo-odd": "{count} numbers are no polygon",

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from digpt.data.problems import Problem, problem
+from digpt.data.reasons import reason
 
 SLACK = 1.0  # pixels by which rounding may carry a box over the edge
 
@@ -18,6 +19,14 @@ class Rle(NamedTuple):
     counts: tuple[int, ...]
     height: int
     width: int
+
+    def bounds(self) -> tuple[float, float, float, float]:
+        """x0, y0, x1, y1 around the object; ValueError where no pixel is marked."""
+        rows, columns = rle_pixels(self).nonzero()
+        if not len(rows):
+            raise ValueError(reason("rle-empty"))
+        left, top = float(columns.min()), float(rows.min())
+        return left, top, float(columns.max()) + 1, float(rows.max()) + 1
 
 
 class Shape(NamedTuple):
@@ -47,6 +56,14 @@ def rle_pixels(rle: Rle) -> np.ndarray:
     """bool (height, width), true on the object."""
     values = np.arange(len(rle.counts)) % 2 == 1
     return np.repeat(values, rle.counts).reshape(rle.height, rle.width, order="F")
+
+
+def rle_of(pixels: np.ndarray) -> Rle:
+    """Run lengths of bool (height, width)."""
+    flat = pixels.ravel(order="F")
+    ends = np.flatnonzero(np.diff(flat)) + 1
+    counts = np.diff([0, *ends.tolist(), flat.size]).tolist()
+    return Rle(tuple([0, *counts] if flat[0] else counts), *pixels.shape)
 
 
 def drawn(shapes: Sequence[Shape], classes: Sequence[str], size: tuple[int, int]) -> np.ndarray:

@@ -10,7 +10,7 @@ from digpt.data.layouts.items import Item, Layout, Places, composed, split_in, s
 from digpt.data.problems import problem
 from digpt.data.reasons import because, reason
 from digpt.data.remarks import remark
-from digpt.data.shapes import Rle, Shape, rle_pixels
+from digpt.data.shapes import Rle, Shape
 from digpt.data.sources import Source
 
 MOST_RUNS = 10_000_000  # of one mask
@@ -163,7 +163,7 @@ def _shape(label: str, where: str, annotation: dict[str, Any]) -> Shape:
         ys = [y for polygon in polygons for y in polygon[1::2]]
         corners = (min(xs), min(ys), max(xs), max(ys))
     elif rle:
-        corners = _bounds(rle)
+        corners = rle.bounds()
     else:
         raise ValueError(reason("outline-none"))
     return Shape(label, corners, where, polygons, rle)
@@ -203,18 +203,6 @@ def rle_counts(text: str) -> tuple[int, ...]:
         counts.append(value + (counts[-2] if len(counts) > 2 else 0))
         value = shift = 0
     return tuple(counts)
-
-
-def _bounds(rle: Rle) -> tuple[float, float, float, float]:
-    rows, columns = rle_pixels(rle).nonzero()
-    if not len(rows):
-        raise ValueError(reason("rle-empty"))
-    return (
-        float(columns.min()),
-        float(rows.min()),
-        float(columns.max()) + 1,
-        float(rows.max()) + 1,
-    )
 
 
 def _key(value: Any) -> Any:

@@ -1,7 +1,6 @@
 """LabelMe: a JSON file per picture, as Labelme, AnyLabeling and X-AnyLabeling write them."""
 
 import json
-import math
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -9,15 +8,16 @@ from digpt.data.goodness import is_good
 from digpt.data.images import BadImage
 from digpt.data.layouts.folders import class_folders
 from digpt.data.layouts.items import Item, Layout, Places, composed, split_of_folders
+from digpt.data.layouts.labelme_pictures import WithEmbedded
+from digpt.data.layouts.labelme_shapes import AREAS, THIN, kind_of, read_shape
 from digpt.data.problems import problem
-from digpt.data.reasons import because, reason
+from digpt.data.reasons import because
 from digpt.data.remarks import remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
 
 LOOKED_AT = 5  # JSON files, to know whose they are
-CORNERS = 48  # of the polygon that stands for a circle
-POINTS = {"rectangle": 2, "circle": 2, "polygon": 3, "rotation": 3}  # at least
+SAID = 5  # labels
 
 
 def labelme_paths(source: Source) -> list[str]:
@@ -42,9 +42,10 @@ def labelme(source: Source, paths: list[str]) -> Layout:
     classes and all pictures are taken.
     """
     layout = Layout([remark("as-labelme", count=len(paths), source=source.kind)], [], [])
-    places, known = Places(source), {}
+    places, known, thin = Places(source), {}, []
+    pictures = WithEmbedded(source)
     for path in paths:
-        item = _read(source, path, places, layout)
+        item = _read(pictures, path, places, layout, thin)
         if item is None:
             continue
         if item.path in known:
@@ -52,6 +53,14 @@ def labelme(source: Source, paths: list[str]) -> Layout:
             continue
         known[item.path] = item
     layout.items = list(known.values())
+    if thin:
+        labels = tuple(dict.fromkeys(shape.label for shape in thin))
+        facts = {"count": len(thin), "labels": labels[:SAID]}
+        layout.problems.append(problem("labelme-thin", thin[0].where, **facts))
+    if pictures.embedded:
+        layout.source = pictures
+        facts = {"count": len(pictures.embedded), "example": pictures.embedded[0]}
+        layout.problems.append(problem("labelme-embedded", "", **facts))
     _read_flags(layout)
     left = [path for path in places if path not in known]
     if not _read_folders(source, layout, known) and left:
@@ -59,7 +68,9 @@ def labelme(source: Source, paths: list[str]) -> Layout:
     return layout
 
 
-def _read(source: Source, path: str, places: Places, layout: Layout) -> Item | None:
+def _read(
+    source: WithEmbedded, path: str, places: Places, layout: Layout, thin: list[Shape]
+) -> Item | None:
     try:
         content = json.loads(source.read(path))
     except (OSError, ValueError, RecursionError, BadImage) as error:
@@ -73,63 +84,39 @@ def _read(source: Source, path: str, places: Places, layout: Layout) -> Item | N
     named = named if isinstance(named, str) and named else PurePosixPath(path).stem
     stem = PurePosixPath(path).stem  # the picture's name too, whatever it was called before
     picture = places.find(named, path, split) or places.find(stem, path, split)
+    picture = picture or source.add(content, path, named)
     if picture is None:
         layout.problems.append(problem("labelme-missing", path, name=named))
         return None
     item = Item(picture, None, split_of_folders(picture) or split, size=_size(content))
-    item.shapes = _shapes(shapes, path, layout)
+    item.shapes = _shapes(shapes, path, item.size, layout, thin)
     flags = content.get("flags")
     for name, value in flags.items() if isinstance(flags, dict) else ():
         item.attributes[composed(str(name))] = "true" if value is True else "false"
     return item
 
 
-def _shapes(listed: list[Any], path: str, layout: Layout) -> list[Shape]:
+def _shapes(
+    listed: list[Any], path: str, size: tuple[int, int] | None, layout: Layout, thin: list[Shape]
+) -> list[Shape]:
+    """The shapes that can be read; those without an area are added to `thin` too."""
     found = []
     for number, one in enumerate(listed, 1):
         where = f"{path}, shape {number}"
-        kind = one.get("shape_type") or "polygon" if isinstance(one, dict) else None
-        if kind is not None and str(kind) not in POINTS:
-            known = tuple(k for k in POINTS if k != "rotation")
-            layout.problems.append(problem("labelme-type", where, kind=str(kind), known=known))
-            continue
         try:
-            found.append(_shape(one, str(kind), where))
-        except (ValueError, TypeError, OverflowError) as error:
+            kind = kind_of(one)
+            if kind not in AREAS | THIN:
+                known = tuple(k for k in AREAS if k != "rotation")
+                layout.problems.append(problem("labelme-type", where, kind=kind, known=known))
+                continue
+            shape = read_shape(one, where, size)
+        except (ValueError, TypeError, OverflowError, BadImage) as error:
             layout.problems.append(problem("labelme-shape", where, reason=because(error)))
+            continue
+        shape = shape._replace(label=composed(shape.label))
+        found.append(shape)
+        thin += [shape] if kind in THIN else []
     return found
-
-
-def _shape(one: Any, kind: str, where: str) -> Shape:
-    label = composed(str(one.get("label") or "").strip()) if isinstance(one, dict) else ""
-    if not label:
-        raise ValueError(reason("labelme-label"))
-    points = one.get("points")
-    if not isinstance(points, list) or not all(map(_is_point, points)):
-        raise ValueError(reason("labelme-points"))
-    if len(points) < POINTS[kind]:
-        raise ValueError(reason("labelme-few", kind=kind, least=POINTS[kind], count=len(points)))
-    outline = [(float(x), float(y)) for x, y in points]
-    if kind == "circle":
-        outline = _around(outline[0], outline[1])
-    xs, ys = zip(*outline, strict=True)
-    box = (min(xs), min(ys), max(xs), max(ys))
-    polygons = () if kind == "rectangle" else (tuple(v for point in outline for v in point),)
-    return Shape(label, box, where, polygons)
-
-
-def _is_point(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in value)
-    )
-
-
-def _around(centre: tuple[float, float], edge: tuple[float, float]) -> list[tuple[float, float]]:
-    (x, y), radius = centre, math.dist(centre, edge)
-    turns = (2 * math.pi * k / CORNERS for k in range(CORNERS))
-    return [(x + radius * math.cos(turn), y + radius * math.sin(turn)) for turn in turns]
 
 
 def _size(content: dict[str, Any]) -> tuple[int, int] | None:

@@ -1,5 +1,6 @@
 """LabelMe: a JSON file beside each picture."""
 
+import base64
 import json
 from typing import Any
 
@@ -7,7 +8,13 @@ import numpy as np
 import pytest
 
 from digpt.data.importers import read
-from tests.digpt.data.formats.conftest import Files, corners_in_pixels, picture, said
+from tests.digpt.data.formats.conftest import (
+    Files,
+    corners_in_pixels,
+    encoded,
+    picture,
+    said,
+)
 
 
 def shape(label: str, kind: str, *points: list[float]) -> dict[str, Any]:
@@ -59,6 +66,59 @@ def test_outlines_are_masks(folder):
     assert areas[1] < 6 * 6 < 2 * areas[1]  # a triangle
 
 
+def in_base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def test_a_mask_gives_its_pixels_and_their_box(folder):
+    pixels = np.array([[0, 1, 1], [1, 1, 0]], np.uint8)
+    blob = shape("stain", "mask", [20, 10], [22, 11]) | {"mask": in_base64(encoded(pixels))}
+    beyond = blob | {"points": [[58, 10], [60, 11]]}  # its right column is outside
+    files = labelme_files()
+    files["0.json"] = written("0.png", blob)
+    files["1.json"] = written("1.png", beyond)
+    found = read(folder(files), name="x", task="segmentation")
+    assert found.dataset is not None, said(found)
+    assert found.dataset.masks is not None
+    stain = found.dataset.masks.classes.index("stain") + 1
+    assert np.argwhere(found.dataset.masks.pixels(0) == stain).tolist() == [
+        [10, 21], [10, 22], [11, 20], [11, 21],
+    ]  # fmt: skip
+    assert (found.dataset.masks.pixels(1) == stain).sum() == 3
+    assert corners_in_pixels(read(folder(files), name="x", task="detection"), 0) == [
+        [20, 10, 23, 12]
+    ]
+
+
+def test_lines_and_points_say_a_class_and_are_one_pixel_wide(folder):
+    files = labelme_files()
+    line = shape("傷", "linestrip", [10, 5], [20, 5], [20, 15])
+    files["0.json"] = written("0.png", line, shape("dent", "point", [30, 20]))
+    found = read(folder(files), name="x", task="segmentation")
+    assert found.dataset is not None, said(found)
+    assert found.dataset.masks is not None
+    values = found.dataset.masks.pixels(0)
+    assert (values == found.dataset.masks.classes.index("傷") + 1).sum() == 21
+    assert (values == found.dataset.masks.classes.index("dent") + 1).sum() == 1
+    assert "0.json, shape 1: 2 lines or points (傷 and dent) have no area" in said(found, "warning")
+    as_classes = read(folder(files), name="x").dataset
+    assert as_classes is not None
+    labels = [as_classes.classes[k] for k in as_classes.labels[:2]]
+    assert as_classes.ids[:2].tolist() == ["0.png.0.png", "0.png.1.png"]
+    assert labels == ["傷", "dent"]
+
+
+def test_embedded_pictures_stand_in_for_missing_files(folder):
+    files = labelme_files()
+    inside = in_base64(files.pop("0.png"))
+    files["0.json"] = written("..\\photos\\0.bmp", SCRATCH, imageData=inside)
+    found = read(folder(files), name="x", task="detection")
+    assert found.dataset is not None, said(found)
+    assert found.dataset.ids[0] == "0.png"
+    assert found.dataset.images.read(0) == picture(0)
+    assert "1 pictures are not there as files" in said(found, "note")
+
+
 def test_objects_give_the_classes_of_a_classification(folder):
     found = read(folder(labelme_files()), name="x")
     assert found.dataset is not None
@@ -106,9 +166,12 @@ def test_pictures_without_a_file_are_named_and_stay_out(folder):
     ("data", "what"),
     [
         (b'{"shapes": [', "0.json: The JSON cannot be read"),
-        (written("gone.png"), "Its picture gone.png does not exist"),
+        (written("gone.png"), "Its picture gone.png does not exist, and none is embedded"),
+        (written("gone.png", imageData="/9j/ÿ"), "Image 11 of 11 cannot be read"),
+        (written("x.png", shape("a", "mask", [1, 2], [3, 4])), "its mask is missing"),
+        (written("x.png", shape("a", "mask", [1, 2], [3, 4]) | {"mask": "AAAA"}), "or damaged"),
         (written("3.png"), "3.png has a second JSON file"),
-        (written("x.png", shape("a", "linestrip", [1, 2], [3, 4])), "'linestrip' is not known"),
+        (written("x.png", shape("a", "spline", [1, 2], [3, 4])), "'spline' is not known"),
         (written("x.png", shape("a", "rectangle", [1, 2])), "needs 2 points, this one has 1"),
         (written("x.png", shape("a", "polygon", [1, 2], [3, 4])), "needs 3 points"),
         (written("x.png", {"label": "a", "points": [[1, "b"]]}), "not all pairs of numbers"),
