@@ -1,7 +1,7 @@
 """Whether a pilot can run on its data at all, before it is stored."""
 
 from digpt.errors import UserError
-from digpt.tokenizers.names import check_caption, parse, too_few_captioned
+from digpt.tokenizers.names import check_caption, most_captioned, parse, too_few_captioned
 from jobs.engine.plan import DatasetFacts
 from jobs.spec import Arm, PilotSpec
 
@@ -42,6 +42,10 @@ def _check_captions(arm: Arm, dataset: str, data: DatasetFacts) -> None:
     while name is not None:
         if name.needs_captions and name.argument:
             check_caption(name.argument, data.captions, data.attributes)
-        if data.pool + data.train < name.fewest_captioned:
-            raise too_few_captioned(dataset, data.pool + data.train, name.fewest_captioned)
+        if name.needs_captions:
+            count = most_captioned(
+                name.argument, data.captions, labelled=data.train, unlabelled=data.pool
+            )
+            if count < name.fewest_captioned:
+                raise too_few_captioned(dataset, count, name.fewest_captioned)
         name = name.base

@@ -84,9 +84,10 @@ class Catalogue:
             val=by_split.get("val", 0),
             test=by_split.get("test", 0),
             classes=len(content["classes"]),
-            captions=tuple(content["caption_columns"]),
+            captions=_captioned(content),
             attributes=tuple(content["attributes"]),
             task=content["task"],
+            image_size=tuple(content["image_size"]),
         )
 
     def open(self, ref: DatasetRef, reporter: Reporter) -> ImageDataset:
@@ -315,6 +316,15 @@ def _check_name(name: str) -> None:
         )
 
 
+def _captioned(content: Mapping[str, Any]) -> dict[str, int]:
+    """Pool and training images with a text, by caption column; cards of old versions tell the most
+    there can be."""
+    learned = (content["counts"].get(split, {}) for split in ("pool", "train"))
+    most = sum(sum(by_class.values()) for by_class in learned)
+    known = content.get("captions", {})
+    return {c: known.get(c, {}).get("captioned", most) for c in content["caption_columns"]}
+
+
 def _view(content: Mapping[str, Any], version: int | None = None) -> DatasetView:
     return DatasetView(
         name=content["name"],
@@ -325,6 +335,7 @@ def _view(content: Mapping[str, Any], version: int | None = None) -> DatasetView
         good_classes=tuple(content["good_classes"]),
         counts=content["counts"],
         caption_columns=tuple(content["caption_columns"]),
+        captioned=_captioned(content),
         caption_names_class=content["caption_names_class"],
         attributes=tuple(content["attributes"]),
         groups=content["groups"],

@@ -3,7 +3,7 @@
 import importlib.util
 from collections import Counter
 
-from digpt.tokenizers.names import FAMILIES, Family, parse
+from digpt.tokenizers.names import COLUMN, FAMILIES, Family, most_captioned, parse
 from jobs import governance
 from jobs.views import DatasetView, TokenizerView
 
@@ -28,10 +28,12 @@ def codes_for(data: DatasetView) -> int | None:
 
 
 def is_too_small(data: DatasetView, name: str) -> bool:
-    """Whether the captioned images are fewer than the tokenizer needs."""
-    found = _learned_from(data)
-    unlabelled = 0 if data.caption_columns else found.get("", 0)  # no class to make captions of
-    return sum(found.values()) - unlabelled < parse(name).fewest_captioned
+    """Whether the images that can have a caption are fewer than the tokenizer needs."""
+    parsed, train = parse(name), data.counts.get("train", {})
+    labelled = sum(n for label, n in train.items() if label)  # the pool's classes stay unread
+    rest = _learned_from(data).total() - labelled
+    most = most_captioned(parsed.argument, data.captioned, labelled=labelled, unlabelled=rest)
+    return most < parsed.fewest_captioned
 
 
 def _learned_from(data: DatasetView) -> Counter[str]:
@@ -50,7 +52,7 @@ def _card(family: str, facts: Family, data: DatasetView | None) -> TokenizerView
         ready, remark = False, "needs-weights"
     elif facts.needs_captions and data is not None and is_too_small(data, family):
         ready, remark = False, TOO_FEW
-    elif facts.needs_captions and data is not None and not data.caption_columns:
+    elif facts.needs_captions and data is not None and COLUMN not in data.captioned:
         remark = "captions-from-labels"
     if family in ("clip", "domain-clip") and importlib.util.find_spec("open_clip") is None:
         ready, remark = False, "needs-open-clip"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from digpt.tokenizers.names import CLASS, parse
+from digpt.tokenizers.names import CLASS, COLUMN, parse
 from jobs.spec import Arm
 from jobs.views import DatasetView
 
@@ -36,7 +36,7 @@ def sees_labels(arm: Arm, data: DatasetView) -> bool:
         if name.needs_captions:
             if name.caption_fields:
                 return CLASS in name.caption_fields
-            column = name.argument or "caption"
+            column = name.argument or COLUMN
             has_column = column in data.caption_columns
             return not has_column or data.caption_names_class.get(column, 0.0) > 0
         name = name.base

@@ -41,6 +41,7 @@ class DatasetView:
     good_classes: tuple[str, ...]
     counts: Mapping[str, Mapping[str, int]]  # split -> class ("" for unlabelled) -> images
     caption_columns: tuple[str, ...]
+    captioned: Mapping[str, int]  # pool and training images with a text, per column
     caption_names_class: Mapping[str, float]  # share, per column
     attributes: tuple[str, ...]
     groups: int | None  # number of groups, None where there are none

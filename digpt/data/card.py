@@ -16,6 +16,7 @@ UNEVEN = 5.0  # largest class over smallest in train
 
 def card(dataset: ImageDataset) -> dict[str, Any]:
     """Counts, columns, provenance and warnings as plain JSON; no image is opened."""
+    learned = np.isin(dataset.split, ("pool", "train"))
     return {
         "name": dataset.name,
         "task": dataset.task,
@@ -26,7 +27,7 @@ def card(dataset: ImageDataset) -> dict[str, Any]:
         "image_size": list(dataset.image_size),
         "caption_columns": list(dataset.captions),
         "caption_names_class": dict(dataset.caption_names_class),
-        "captions": {name: _caption_facts(column) for name, column in dataset.captions.items()},
+        "captions": {n: _caption_facts(c, learned) for n, c in dataset.captions.items()},
         "attributes": list(dataset.attributes),
         "attribute_values": {n: _attribute_facts(a) for n, a in dataset.attributes.items()},
         "groups": None if dataset.groups is None else len(np.unique(dataset.groups)),
@@ -87,11 +88,13 @@ def _warnings(dataset: ImageDataset) -> list[Remark]:
     return found
 
 
-def _caption_facts(column: np.ndarray) -> dict[str, Any]:
+def _caption_facts(column: np.ndarray, learned: np.ndarray) -> dict[str, Any]:
+    """Of a column; `learned` tells the pool and training images."""
     written = [str(text) for text in column if text]
     words = sum(len(text.split()) for text in written) / len(written) if written else 0.0
     return {
         "share": len(written) / max(len(column), 1),
+        "captioned": sum(bool(text) for text in column[learned]),
         "distinct": len(set(written)),
         "words": round(words, 1),
         "example": written[0] if written else "",

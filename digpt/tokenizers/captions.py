@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from digpt.data.dataset import UNLABELLED, ImageDataset
-from digpt.tokenizers.names import CLASS, check_caption, template_fields, too_few_captioned
+from digpt.tokenizers.names import CLASS, COLUMN, check_caption, template_fields, too_few_captioned
 
 BY_CLASS = "a photo of {class}"  # where a dataset has no captions
 # With such words a mirrored image would belie its caption.
@@ -37,8 +37,8 @@ def captioned(dataset: ImageDataset, wanted: str | None, *, fewest: int) -> Capt
         check_caption(wanted, dataset.captions, dataset.attributes)
     if wanted is not None and template_fields(wanted):
         found = _from_template(dataset, wanted)
-    elif wanted is not None or "caption" in dataset.captions:
-        found = _from_column(dataset, wanted or "caption")
+    elif wanted is not None or COLUMN in dataset.captions:
+        found = _from_column(dataset, wanted or COLUMN)
     else:
         found = _from_template(dataset, BY_CLASS)
     if len(found.rows) < fewest:

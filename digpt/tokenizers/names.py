@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from digpt.errors import UserError, pick
 
+COLUMN = "caption"  # read where none is named
 CLASS = "class"  # the field of a caption template that stands for an image's label
 FEWEST_CAPTIONED = 256  # images for a domain-clip from scratch: fewer are nothing to compare
 FEWEST_TO_TUNE = 64  # the same, to tune a published one
@@ -223,6 +224,18 @@ def check_caption(wanted: str, columns: Collection[str], attributes: Collection[
             wanted=wanted,
             known=[*columns],
         )
+
+
+def most_captioned(
+    wanted: str | None, captioned: Mapping[str, int], *, labelled: int, unlabelled: int
+) -> int:
+    """How many pool and training images domain-clip can learn from at most: without a column,
+    captions are made of classes, which the unlabelled do not have. captioned: images with a text,
+    by caption column; `wanted` is known to be one of these, or a template."""
+    fields = template_fields(wanted or "")
+    if CLASS in fields or (wanted is None and COLUMN not in captioned):
+        return labelled
+    return labelled + unlabelled if fields else captioned[wanted or COLUMN]
 
 
 def too_few_captioned(dataset: str, count: int, fewest: int) -> UserError:

@@ -55,9 +55,10 @@ class DatasetFacts:
     val: int
     test: int
     classes: int
-    captions: tuple[str, ...] = ()
+    captions: Mapping[str, int] = field(default_factory=dict)  # pool and train with a text
     attributes: tuple[str, ...] = ()
     task: str = "classification"
+    image_size: tuple[int, int] = (0, 0)  # typical (height, width)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

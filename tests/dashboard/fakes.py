@@ -130,6 +130,7 @@ def dataset(name: str = "surfaces", **changes: Any) -> DatasetView:
         good_classes=("normal",),
         counts={s: {c: n // 8 for c in CLASSES} for s, n in splits.items()},
         caption_columns=("caption",),
+        captioned={"caption": 8400},
         caption_names_class={"caption": 0.0},
         attributes=("material", "light"),
         groups=400,

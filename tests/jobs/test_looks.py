@@ -59,5 +59,5 @@ def test_captions_that_name_the_class_are_seen_through_any_base(
 
 
 def test_without_captions_the_labels_themselves_are_seen(surfaces: DatasetView):
-    bare = dataclasses.replace(surfaces, caption_columns=(), caption_names_class={})
+    bare = dataclasses.replace(surfaces, caption_columns=(), captioned={}, caption_names_class={})
     assert looks.sees_labels(Arm(method="digpt", tokenizer="domain-clip"), bare)

@@ -73,9 +73,9 @@ def test_a_domain_clip_is_refused_where_there_are_too_few_images_to_learn_from(
     service: PilotService,
 ):
     arms = SPEC.replace("frozen, tokenizer: filters", "direct, tokenizer: domain-clip")
-    service.estimate(load_spec(arms))  # 400 images: enough
-    with pytest.raises(UserError, match="at least 256 captioned"):
-        service.estimate(load_spec(arms.replace("images: 400", "images: 200")))
+    service.estimate(load_spec(arms.replace("images: 400", "images: 1000")))  # 300 have a class
+    with pytest.raises(UserError, match=r"at least 256 captioned .* it can learn from 120"):
+        service.estimate(load_spec(arms))  # the pool's have none
 
 
 def test_a_case_with_a_class_the_dataset_does_not_have_is_refused(finished: Finished):

@@ -5,8 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from digpt.data.card import card
+from digpt.data.dataset import UNLABELLED
 from digpt.errors import UserError
 from digpt.tokenizers.captions import captioned
+from digpt.tokenizers.names import most_captioned
 
 
 @pytest.fixture
@@ -52,3 +55,18 @@ def test_an_empty_caption_is_none(dataset):
     texts = np.array(["", "a dent"])[np.arange(len(dataset)) % 2]
     found = captioned(replace(dataset, captions={"caption": texts}), None, fewest=1)
     assert set(found.captions) == {"a dent"}
+
+
+@pytest.mark.parametrize("wanted", [None, "caption", "notes", "{class}"])
+def test_what_is_admitted_is_what_is_learned_from(described, wanted: str | None):
+    notes = np.array(["seen" if k % 3 else "" for k in range(len(described))])
+    columns = {"notes": notes} | ({"caption": notes} if wanted == "caption" else {})
+    told = replace(described, captions=columns)
+    facts = card(told)
+    most = most_captioned(
+        wanted,
+        {name: column["captioned"] for name, column in facts["captions"].items()},
+        labelled=int((told.labels[told.indices("train")] != UNLABELLED).sum()),
+        unlabelled=len(told.indices("pool")),
+    )
+    assert len(captioned(told, wanted, fewest=1).rows) == most
