@@ -10,7 +10,7 @@ from itertools import groupby
 from digpt.recipe import Recipe, without_off
 from jobs import equal, looks
 from jobs.doctor import slots
-from jobs.engine.plan import Plan, Stage, arm_seeds
+from jobs.engine.plan import DatasetFacts, Plan, Stage, arm_seeds
 from jobs.money.calibrate import Calibration, calibrate
 from jobs.money.estimate import Estimate, History, StageWork, expected_seconds
 from jobs.money.estimate import Range as MoneyRange
@@ -24,6 +24,7 @@ from jobs.views import ArmEstimateView, EstimateView, Range, StageEstimateView
 CALIBRATION_KEY = "calibration"
 PACE_KEY = "pace"  # of training steps
 DEAR_SECONDS, DEAR_SHARE = 1800.0, 0.5  # of device time: an arm that takes more of both is named
+COARSE = 8  # pixels of a picture's longer side that become one
 FEWEST_SEEN = 40_000  # images; below it arms come in no lasting order (benchmarks.budget_fidelity)
 KINDS = ("prepare", "fit", "tokenize", "init", "pretrain", "probe", "knn", "finetune", "evaluate")
 
@@ -31,6 +32,7 @@ KINDS = ("prepare", "fit", "tokenize", "init", "pretrain", "probe", "knn", "fine
 def estimate(
     spec: PilotSpec,
     plan: Plan,
+    data: DatasetFacts,
     store: Store,
     prices: PriceTable,
     settings: Settings,
@@ -81,7 +83,7 @@ def estimate(
         rate_shown=_rate(whole),
         limit_money=prices.convert(*limit, currency) if limit else None,
         limit_hours=spec.limits.hours,
-        warnings=tuple(_warnings(spec, plan, whole, prices, currency)),
+        warnings=tuple(_warnings(spec, plan, whole, prices, currency) + _coarse(spec, data)),
     )
 
 
@@ -211,6 +213,18 @@ def _dear(plan: Plan, found: Estimate) -> list[dict[str, object]]:
         for arm, own in seconds.items()
         if own > DEAR_SECONDS and own > DEAR_SHARE * whole and len(arms) > 1
     ]
+
+
+def _coarse(spec: PilotSpec, data: DatasetFacts) -> list[dict[str, object]]:
+    """That small marks of the originals vanish where a picture has the student's size."""
+    side, (height, width) = spec.resolved.pretrain.student.image_size, data.image_size
+    if max(height, width) < COARSE * side:
+        return []
+    facts = {
+        "original": f"{width} × {height}",
+        "pixels": f"{width / side:.0f} × {height / side:.0f}",
+    }
+    return [{"code": "coarse", "side": side, **facts}]
 
 
 def _rate(found: Estimate) -> str:

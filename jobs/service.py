@@ -372,7 +372,8 @@ class PilotService(Datawork, Tokenwork, Comparing):
     def _estimate(self, spec: PilotSpec, plan: Plan) -> EstimateView:
         from jobs.estimating import estimate  # noqa: PLC0415 - start-up time
 
-        return estimate(spec, plan, self._store, self._prices, self.settings, self.currency)
+        data = self._catalogue.facts(spec.dataset)
+        return estimate(spec, plan, data, self._store, self._prices, self.settings, self.currency)
 
     def _cards(self, records: list[PilotRecord]) -> list[PilotCard]:
         ids, now = [r.id for r in records], self._clock()

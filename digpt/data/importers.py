@@ -31,6 +31,8 @@ from digpt.data.torchvision_sets import PREFIX, torchvision_set
 from digpt.errors import UserError, pick
 from digpt.reporter import Quiet, Reporter
 
+SQUARE = 1.1  # longer side over shorter, at most
+MANY = 0.1  # of the pictures, to speak of those that are not square
 TASKS = {
     "classification": "a class for each picture",
     "detection": "boxes around objects",
@@ -145,7 +147,7 @@ class _Import:
         propose_groups(checked, problems, notes)
         complete_splits(checked, problems, notes, self._earlier)
         problems += odd_labels(checked) + only_in_tests(checked)
-        notes += self._targets_in_words(checked)
+        notes += self._targets_in_words(checked) + self._shape_in_words(checked)
         dataset = self._build(checked, name, notes)
         return Imported(
             dataset=dataset,
@@ -204,6 +206,17 @@ class _Import:
             return []
         found = ", ".join(f"{n:,} {label}" for label, n in sorted(times.items()))
         said = problem("boxes", "", count=times.total(), found=found)
+        self._layout.problems.append(said)
+        return [of_problem(said)]
+
+    def _shape_in_words(self, checked: list[Checked]) -> list[Remark]:
+        """That pictures will be squeezed, as a note and as a remark on the import."""
+        count = sum(max(one.size) > SQUARE * min(one.size) for one in checked)
+        if count < MANY * len(checked):
+            return []
+        height, width = _typical([one.size for one in checked])
+        facts = {"count": count, "total": len(checked), "width": width, "height": height}
+        said = problem("not-square", "", **facts)
         self._layout.problems.append(said)
         return [of_problem(said)]
 

@@ -365,6 +365,11 @@ _ANNOTATIONS = {
         "{path}: the box {box} reaches beyond the picture ({width} × {height}).",
         "It is cut at the edge; draw it again if that is wrong.",
     ),
+    "not-square": _note(
+        "{count} of {total} pictures are not square, typically {width} × {height}. A pilot scales "
+        "each whole to a square: nothing is cut off, and shapes are squeezed.",
+        "Nothing need be done if all are alike; if marks are small, cut out the part that matters.",
+    ),
     "boxes": _note("{count:,} boxes: {found}.", ""),
     "boxes-no-mask": _warning(
         "{count} pictures have boxes but no mask: they are left out.",

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from digpt import data
 from jobs.service import PilotService
 from jobs.spec import load_spec
 from tests.handmade import SPEC, finish
@@ -54,6 +55,17 @@ def test_a_pretraining_too_short_to_order_arms_is_warned_of(service: PilotServic
 
     assert warned(39_999) == ["39,999"]
     assert warned(40_000) == []
+
+
+@pytest.mark.parametrize(("height", "pixels"), [(255, None), (1080, "60 × 34")])
+def test_photos_whose_details_vanish_are_warned_of(
+    service: PilotService, height: int, pixels: str | None
+):
+    size = {"name": "photos", "image_size": [height, height * 16 // 9 if pixels else height]}
+    service._store.add_dataset("photos", "nowhere", "f", dict(data.describe("digits")) | size)
+    spec = load_spec(SPEC.replace("digits, images: 400", "photos"))
+    found = [w for w in service.estimate(spec).warnings if w["code"] == "coarse"]
+    assert [w["pixels"] for w in found] == [pixels] * bool(pixels)
 
 
 def test_an_arm_that_takes_most_of_a_long_pilot_is_named(service: PilotService):

@@ -258,6 +258,22 @@ def test_many_problems_of_a_kind_are_counted_not_listed(folder, class_files):
     assert "50 more" in found.problems[-1].what
 
 
+def test_photos_that_are_not_square_are_taken_whole_and_it_is_said(folder, class_files):
+    files = class_files()
+    for seed, path in enumerate(files):
+        wide = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+        wide[:, -1] = (255, 0, 0)
+        out = io.BytesIO()
+        Image.fromarray(wide).save(out, "PNG")
+        files[path] = out.getvalue()
+    found = read(folder(files), name="x")
+    assert "20 of 20 pictures are not square, typically 8 × 6" in said(found, "note")
+    assert found.dataset is not None
+    assert any("not square" in str(note) for note in found.dataset.notes)
+    edge = found.dataset.images.load([0], 4)[0, :, -1]
+    assert (edge[:, 0] > edge[:, 1]).all()  # the red column of the right edge is still there
+
+
 def test_a_plain_folder_is_a_pool_and_says_so(folder, png):
     found = read(folder({f"{i}.jpg.png": png(i) for i in range(8)}), name="x")
     assert found.format == "plain folder without classes (folder)"
