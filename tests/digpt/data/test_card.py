@@ -40,6 +40,7 @@ def test_columns_are_summarised():
     found = card(dataset((30, 20), (25, 25)))
     assert found["captions"]["caption"] == {
         "share": 0.01,
+        "captioned": 1,
         "distinct": 1,
         "words": 3.0,
         "example": "a b c",

@@ -115,7 +115,7 @@ def test_embedded_pictures_stand_in_for_missing_files(folder):
     found = read(folder(files), name="x", task="detection")
     assert found.dataset is not None, said(found)
     assert found.dataset.ids[0] == "0.png"
-    assert found.dataset.images.read(0) == picture(0)
+    assert found.dataset.images.read(0) == picture(0)  # pyright: ignore[reportAttributeAccessIssue]
     assert "1 pictures are not there as files" in said(found, "note")
 
 
