@@ -1,5 +1,6 @@
 """Errors that tell a person what to do, and one lookup for every registry."""
 
+import errno
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -43,6 +44,14 @@ def is_out_of_memory(error: BaseException) -> bool:
         or type(error).__name__ == "OutOfMemoryError"  # torch's, of an accelerator
         or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))  # of a CPU
     )
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a disk, or one's share of it, has no room left; safetensors only says so in words."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    is_written = type(error).__name__ == "SafetensorError"
+    return is_written and any(f"os error {n})" in str(error) for n in (errno.ENOSPC, errno.EDQUOT))
 
 
 def pick(table: Mapping[str, T], name: str, kind: str) -> T:

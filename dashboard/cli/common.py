@@ -1,6 +1,5 @@
 """What every command shares: options, output as JSON or text, errors as one sentence."""
 
-import errno
 import json
 import os
 import sys
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 import typer
 
 from dashboard.text import Viewer, columns_of
-from digpt.errors import Cancelled, UserError
+from digpt.errors import Cancelled, UserError, is_disk_full
 
 if TYPE_CHECKING:
     from jobs.service import PilotService
@@ -87,7 +86,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
 def _of_the_system(error: OSError) -> UserError:
     """A file or disk that cannot be used, as a sentence."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_disk_full(error):
         return _disk_full()
     reason = error.strerror or error
     text = (
@@ -102,8 +101,8 @@ def _disk_full() -> UserError:
 
 
 def _is_disk_full(error: Exception) -> bool:
-    """What SQLite says, through SQLAlchemy, where the system would raise ENOSPC."""
-    return "disk is full" in str(getattr(error, "orig", ""))
+    """Also what SQLite says, through SQLAlchemy, where the system would raise ENOSPC."""
+    return is_disk_full(error) or "disk is full" in str(getattr(error, "orig", ""))
 
 
 def _unforeseen(error: Exception, home: Path | None) -> UserError:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from digpt.arrays import new_array
 from digpt.data.dataset import UNLABELLED, ImageDataset
 from digpt.data.images import ArrayImages, BadImage, EncodedImages, decode_at, resized
 from digpt.data.inspection import in_order
@@ -99,7 +100,7 @@ def _write(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ABOUT).unlink(missing_ok=True)
     shape = (len(images), size, size, 3)
-    array = np.lib.format.open_memmap(folder / PIXELS, "w+", np.uint8, shape)
+    array = new_array(folder / PIXELS, np.uint8, shape)
     kept: list[str] = []
     bad: list[str] = []
     pixels = in_order(_reader(images, size), len(images), reporter)

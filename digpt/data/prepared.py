@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from digpt.arrays import new_array
 from digpt.data.dataset import ImageDataset
 from digpt.data.images import ArrayImages
 from digpt.data.table import read_about, read_table, write_table
@@ -28,7 +29,7 @@ def prepare(dataset: ImageDataset, folder: Path, *, size: int, reporter: Reporte
     folder.mkdir(parents=True, exist_ok=True)
     count = len(dataset)
     shape = (count, size, size, 3)
-    array = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, shape)
+    array = new_array(folder / "images.npy", np.uint8, shape)
     for start in range(0, count, CHUNK):
         reporter.check()
         rows = np.arange(start, min(start + CHUNK, count))
@@ -61,7 +62,7 @@ def load_prepared(folder: Path) -> ImageDataset:
 
 def _prepare_masks(masks: Masks, folder: Path, size: int, reporter: Reporter) -> None:
     shape = (len(masks), size, size)
-    array = np.lib.format.open_memmap(folder / "masks.npy", "w+", np.uint8, shape)
+    array = new_array(folder / "masks.npy", np.uint8, shape)
     for start in range(0, len(masks), CHUNK):
         reporter.check()
         rows = np.arange(start, min(start + CHUNK, len(masks)))

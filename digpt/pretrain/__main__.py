@@ -7,6 +7,8 @@ several GPUs: `torchrun --nproc-per-node=N -m digpt.pretrain PICTURES --out FOLD
 
 import argparse
 import json
+import math
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -15,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
-from digpt.errors import Cancelled, UserError, pick
+from digpt.errors import Cancelled, UserError, is_disk_full, pick
 from digpt.models import METHODS
 from digpt.overrides import check as check_numbers
 from digpt.overrides import override, override_student
@@ -30,19 +33,24 @@ DONE, FAILED, BAD_INPUT = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 done, 2 bad input, 128 + n stopped by signal n (130: Ctrl-C)."""
+    """Run the command; 0 done, 1 a file or disk failed, 2 bad input, 128 + n stopped by signal n
+    (130: Ctrl-C)."""
     asked = _parser().parse_args(arguments)
     terminal = Terminal()
     try:
         order = _order(asked)
-        plain.check(order)
+        device_type = _device(asked.device)
+        plain.check(order, torch.device(device_type))
         if asked.threads:
             torch.set_num_threads(asked.threads)
-        with torchrun(_device(asked.device)) as device, stopped_by(terminal) as reporter:
+        with torchrun(device_type) as device, stopped_by(terminal) as reporter:
             out = plain.train(order, device, reporter)
     except UserError as error:
         terminal.log(error.message, "error")
         return BAD_INPUT
+    except (OSError, SafetensorError) as error:
+        terminal.log(_of_the_system(error, asked.out), "error")
+        return FAILED
     except Cancelled as stop:
         terminal.log(f"Stopped ({stop}). The same command goes on from here.", "warning")
         return 128 + _signal(stop)
@@ -93,6 +101,10 @@ def _shown(value: Any) -> str:
 
 
 def _order(asked: argparse.Namespace) -> plain.Order:
+    cores = os.cpu_count() or 1
+    _check_range("--threads", asked.threads, 0, cores, f"; this machine has {cores} cores")
+    _check_range("--seed", asked.seed, 0, 2**63 - 1)
+    _check_range("--checkpoint-seconds", asked.checkpoint_seconds, 0, math.inf)
     return plain.Order(
         pictures=asked.pictures,
         out=asked.out,
@@ -105,6 +117,12 @@ def _order(asked: argparse.Namespace) -> plain.Order:
         onnx=asked.onnx,
         checkpoint_seconds=asked.checkpoint_seconds,
     )
+
+
+def _check_range(name: str, value: float, low: float, high: float, why: str = "") -> None:
+    if not low <= value <= high:  # nor NaN
+        upto = f" to {high}" if high < math.inf else " up"
+        raise UserError(f"{name} must be from {low}{upto}, not {value}{why}.", field=name)
 
 
 def _recipe(asked: argparse.Namespace) -> Recipe:
@@ -152,6 +170,16 @@ def _device(name: str) -> str:
         have = ", ".join(kind for kind, is_there in there.items() if is_there)
         raise UserError(f"There is no device {name} here. Available: {have}.", field="device")
     return name
+
+
+def _of_the_system(error: OSError | SafetensorError, out: Path) -> str:
+    """What a file or disk refused, and what to do."""
+    goes_on = "The same command goes on from here."
+    if is_disk_full(error):
+        return f"There is no room left on the disk of {out}. Make room. {goes_on}"
+    file = getattr(error, "filename", None) or out
+    reason = getattr(error, "strerror", None) or error
+    return f"{file} cannot be used: {reason}. Check that it is there and yours. {goes_on}"
 
 
 def _signal(stop: Cancelled) -> int:

@@ -23,14 +23,19 @@ def checkpoint_blocks(model: nn.Module) -> None:
         )
 
 
-def compile_blocks(model: nn.Module, device: torch.device) -> None:
-    """Compile each kind of block once; whole models take minutes, and gain little more."""
+def check_compiler(device: torch.device) -> None:
+    """Raise `UserError` where the device's code cannot be compiled."""
     if device.type == "cpu" and not any(map(shutil.which, COMPILERS)):
         raise UserError(
             f"Option compile needs a C++ compiler on a CPU, and there is none ({COMPILERS[0]}, "
             f"{COMPILERS[1]}, {COMPILERS[2]}). Install one, or leave compile out.",
             field="compile",
         )
+
+
+def compile_blocks(model: nn.Module, device: torch.device) -> None:
+    """Compile each kind of block once; whole models take minutes, and gain little more."""
+    check_compiler(device)
     for block in _blocks(model):
         forward = block.forward
         if isinstance(forward, partial):  # checkpointed: what is computed again is what to compile

@@ -21,10 +21,12 @@ from digpt.data.images import ArrayImages
 from digpt.data.pool import gather
 from digpt.errors import UserError, pick
 from digpt.init import parse_init
-from digpt.models import METHODS, ViT, load_encoder
+from digpt.models import METHODS, load_encoder
 from digpt.models.export import check_onnx, save_onnx, save_timm, timm_call
 from digpt.models.origins import start_from
+from digpt.pretrain.acceleration import check_attention, check_compiler
 from digpt.pretrain.loop import Result, pretrain
+from digpt.pretrain.precision import resolve_precision
 from digpt.pretrain.ranks import Ranks
 from digpt.recipe import Recipe, without_off
 from digpt.reporter import Reporter
@@ -66,9 +68,13 @@ class Order:
         return json.loads(json.dumps(facts))
 
 
-def check(order: Order) -> None:
+def check(order: Order, device: torch.device) -> None:
     """Raise `UserError` for what could only fail, before any picture is read."""
     pick(METHODS, order.method, "method")
+    resolve_precision(order.recipe.precision, device)
+    check_attention(order.recipe.attention, device)
+    if order.recipe.compile:
+        check_compiler(device)
     fitting.check(order.tokenizer)
     if order.init is not None and parse_init(order.init).family == "arm":
         raise UserError(
@@ -89,7 +95,9 @@ def train(order: Order, device: torch.device, reporter: Reporter) -> Path:
     reporter = ranks.reporter(reporter)
     if not ranks.is_first:
         ranks.wait()
-    run = _open(order)
+    run, init = _open(order), None
+    if not run["result"] and order.init:  # what is wrong with it is told before pictures are read
+        init = start_from(parse_init(order.init), order.recipe.student)
     prepared = None if run["result"] else _prepare(order, run, device, reporter)
     if ranks.is_first:
         ranks.wait()
@@ -108,7 +116,7 @@ def train(order: Order, device: torch.device, reporter: Reporter) -> Path:
         device=device,
         reporter=reporter,
         checkpoint_seconds=order.checkpoint_seconds,
-        init=_init(order),
+        init=init,
     )
     if ranks.is_first:
         _finish(order, run, result, reporter)
@@ -122,6 +130,8 @@ def _open(order: Order) -> dict[str, Any]:
     new: dict[str, Any] = {"order": order.identity(), "fingerprint": None, "result": None}
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
+        if not (isinstance(run, dict) and run.keys() == new.keys()):
+            raise ValueError("this command did not write it")
     except FileNotFoundError:
         return new
     except (OSError, ValueError) as error:
@@ -219,10 +229,6 @@ def _tokenizer(
     tokenizer = fitted(parse(order.tokenizer))
     fitting.save(tokenizer, folder)
     return tokenizer
-
-
-def _init(order: Order) -> ViT | None:
-    return start_from(parse_init(order.init), order.recipe.student) if order.init else None
 
 
 def _pixels(dataset: ImageDataset) -> np.ndarray:

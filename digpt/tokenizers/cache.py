@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from digpt.arrays import new_array
 from digpt.data.views import WHOLE, Views
 from digpt.errors import UserError
 from digpt.reporter import Reporter
@@ -243,7 +244,7 @@ class _Writer:
         """One shard and the sums of its tokens; it counts once it has its final name."""
         places, sums = self.places(number), Sums()
         aside = folder / f"shard-{number:05d}.part"
-        shard = np.lib.format.open_memmap(aside, "w+", self.record, (len(places),))
+        shard = new_array(aside, self.record, (len(places),))
         for start in range(0, len(places), self.batch):
             reporter.check()
             few = places[start : start + self.batch]

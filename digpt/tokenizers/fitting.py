@@ -103,7 +103,9 @@ def save(tokenizer: Tokenizer, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state = {k: v.detach().cpu().contiguous() for k, v in tokenizer.state_dict().items()}
     save_file(state, folder / "tokenizer.safetensors")
-    (folder / "tokenizer.json").write_text(json.dumps(_about(tokenizer)))
+    aside = folder / "tokenizer.tmp"  # the description is there whole, or not yet
+    aside.write_text(json.dumps(_about(tokenizer)))
+    aside.replace(folder / "tokenizer.json")
 
 
 def load(folder: Path) -> Tokenizer:

@@ -4,7 +4,6 @@ A folder counts when it carries `_SUCCESS`, which holds the stage's summary and 
 file. Work in progress stands under `.work` on the same disk, so that the rename is atomic.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -15,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digpt.errors import UserError
+from digpt.errors import UserError, is_disk_full
 from jobs.settings import Settings
 
 SUCCESS = "_SUCCESS"
 CHECKPOINTS = "checkpoints"  # where a stage keeps what it needs to resume; gone once complete
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +136,8 @@ def disk(folder: Path) -> Iterator[None]:
     """Turn a full disk into a sentence."""
     try:
         yield
-    except OSError as error:
-        if error.errno in FULL:
+    except Exception as error:
+        if is_disk_full(error):
             raise disk_full(folder) from error
         raise
 

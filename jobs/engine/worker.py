@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from digpt.errors import Cancelled, UserError, is_out_of_memory
-from jobs.engine.artifacts import FULL, disk_full, open_artifacts
+from digpt.errors import Cancelled, UserError, is_disk_full, is_out_of_memory
+from jobs.engine.artifacts import disk_full, open_artifacts
 from jobs.engine.events import BEAT, EVENTS, RESULT, EventWriter, write_json
 from jobs.settings import Settings
 from jobs.store.records import Cost
@@ -162,11 +162,9 @@ class Worker:
             if error.code == "damaged-cache":  # whoever retries finds it gone and makes it anew
                 artifacts.remove(run.task.inputs["tokens"])
             return {"state": "failed", "error": error_facts(error)}
-        except OSError as error:
-            if error.errno in FULL:
-                return {"state": "failed", "error": error_facts(disk_full(artifacts.root))}
-            return _fault(run, error)
         except BaseException as error:
+            if is_disk_full(error):
+                return {"state": "failed", "error": error_facts(disk_full(artifacts.root))}
             if is_out_of_memory(error):
                 return {"state": "failed", "error": error_facts(_out_of_memory(self.device))}
             return _fault(run, error)

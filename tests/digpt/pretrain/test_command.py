@@ -1,6 +1,8 @@
 """`python -m digpt.pretrain`: from a folder of pictures to an encoder, as a person runs it."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
@@ -13,9 +15,10 @@ import timm
 import torch
 from packaging.requirements import Requirement
 from PIL import Image
+from safetensors import SafetensorError
 
 from digpt.data.pool import gather
-from digpt.errors import UserError
+from digpt.errors import UserError, is_disk_full
 from digpt.models import load_encoder, normalise
 from digpt.models.export import timm_arguments
 from digpt.pretrain.__main__ import main
@@ -136,12 +139,20 @@ def test_pictures_are_read_once_and_again_when_they_change(pictures: Path, tmp_p
         (["--tokenizer", "pixel"], "Did you mean 'pixels'"),
         (["--device", "cpuu"], "Did you mean 'cpu'"),
         (["--init", "arm:a/b"], "names an arm of a pilot"),
+        (["--init", "official:nowhere.pth"], "there is no file nowhere.pth"),
+        (["--set", "precision=fp16"], "fp16 needs a CUDA device"),
+        (["--set", "attention=flex"], "flex needs a CUDA device"),
+        (["--threads", "-1"], "--threads must be from 0 to"),
+        (["--threads", "1000000"], "this machine has"),
+        (["--seed", "-1"], "--seed must be from 0"),
+        (["--checkpoint-seconds", "nan"], "--checkpoint-seconds must be from 0 up, not nan"),
     ],
 )
 def test_a_mistake_is_one_sentence_before_anything_is_read(
     arguments: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(tmp_path / "nowhere"), "--out", str(tmp_path / "out"), *arguments]) == 2
+    asked = [str(tmp_path / "nowhere"), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    assert main([*asked, *arguments]) == 2
     told = capsys.readouterr().err
     assert says in told
     assert len(told.strip().splitlines()) == 1
@@ -169,6 +180,39 @@ def test_the_output_of_another_run_is_refused_and_a_finished_one_is_left_alone(
     capsys.readouterr()
     assert main([*arguments, "--seed", "1"]) == 2
     assert "belongs to another run (different: seed)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("found", ["{", "[]", "{}"])
+def test_a_run_file_that_this_command_did_not_write_is_refused(
+    found: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.json").write_text(found)
+    assert main([str(pictures), "--out", str(tmp_path), *SMALL]) == 2
+    assert "run.json cannot be read" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_told_and_the_same_command_goes_on_once_there_is_room(
+    pictures: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments = [str(pictures), "--out", str(tmp_path / "out"), *SMALL]
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr("os.posix_fallocate", refuse)  # a map of a full disk would end the process
+        assert main(arguments) == 1
+    assert f"no room left on the disk of {tmp_path / 'out'}" in capsys.readouterr().err
+    assert main(arguments) == 0
+
+
+def test_safetensors_words_for_a_full_disk_are_known() -> None:
+    said = "Error while serializing: I/O error: No space left on device (os error 28)"
+    assert is_disk_full(SafetensorError(said))
+    assert not is_disk_full(SafetensorError("Error while deserializing header: too large"))
 
 
 def test_progress_in_a_file_is_few_lines_and_says_what_is_left(
