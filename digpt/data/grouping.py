@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from digpt.data.inspection import Checked
+from digpt.data.layouts.items import STAYS
 from digpt.data.problems import Problem, problem
 from digpt.data.remarks import Remark, of_problem
 from digpt.data.splits import assign
@@ -22,7 +23,6 @@ def without_leaks(
 ) -> list[Checked]:
     """Pictures with equal pixels in several splits stay only in the first of train, pool, val."""
     problems += _repeats(checked)
-    order = ("train", "pool", "val", "test")
     places: dict[str, list[Checked]] = defaultdict(list)
     for one in checked:
         if one.item.split is not None:
@@ -30,7 +30,7 @@ def without_leaks(
     shared = [same for same in places.values() if len({one.item.split for one in same}) > 1]
     dropped: list[Checked] = []
     for same in shared:
-        kept = min((one.item.split or "" for one in same), key=order.index)
+        kept = min((one.item.split or "" for one in same), key=STAYS.index)
         dropped += [one for one in same if one.item.split != kept]
     if not dropped:
         return checked
@@ -40,7 +40,7 @@ def without_leaks(
         dropped[0].item.path,
         files=sum(map(len, shared)),
         pictures=len(shared),
-        lost=", ".join(f"{split}: {lost[split]}" for split in order if lost[split]),
+        lost=", ".join(f"{split}: {lost[split]}" for split in STAYS if lost[split]),
     )
     problems.append(said)
     notes.append(of_problem(said))

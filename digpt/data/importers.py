@@ -131,6 +131,9 @@ class _Import:
         if wants and self._has_objects:
             names = self._layout.mask_classes
             self._values = name_values(checked, names, problems)
+            if checked and not any(one.shapes or one.values - {0} for one in checked):
+                problems.append(problem("nothing-marked", self._source, count=len(checked)))
+                return self._refused()
         if not skip_bad and any(p.severity == "error" for p in problems):
             return self._refused()
         notes = _left_out(problems)

@@ -57,6 +57,7 @@ class _Seen:
     checked: Checked | None
     facts: Facts | None
     problems: list[Problem]
+    is_emptied: bool = False  # none of its objects can be used
 
 
 def inspect(
@@ -72,11 +73,15 @@ def inspect(
     def look(index: int) -> _Seen:
         return _look(source, images, items[index], index, targets=targets, boxes=boxes)
 
-    checked, facts = [], []
-    for seen in in_order(look, len(items), reporter):
+    checked, facts, emptied = [], [], []
+    for item, seen in zip(items, in_order(look, len(items), reporter), strict=True):
         layout.problems += seen.problems
+        emptied += [item.path] if seen.is_emptied else []
         checked += [seen.checked] if seen.checked else []
         facts += [(seen.checked.item.path, seen.facts)] if seen.checked and seen.facts else []
+    if emptied:
+        lost = problem("objects-lost", "", count=len(emptied), example=emptied[0])
+        layout.problems.append(lost)
     layout.problems += _odd_files(facts)
     return checked
 
@@ -129,6 +134,9 @@ def _look(
         return _Seen(None, None, problems)
     if item.shapes is not None:
         checked.shapes, problems = fitted(item.shapes, item.path, size)
+        has_lost = item.has_lost or any(p.severity == "error" for p in problems)
+        if has_lost and not (checked.shapes or item.mask or item.instances):
+            return _Seen(None, None, problems, is_emptied=True)
     if (item.mask or item.instances) and not (boxes and item.shapes is not None):
         try:
             _look_at_masks(source, checked, boxes=boxes)

@@ -17,6 +17,7 @@ from digpt.data.remarks import Remark, remark
 from digpt.data.sources import Source
 from digpt.reporter import Reporter
 
+_MISSING = frozenset(("nan", "null", "none", "n/a", "#n/a", "-", "na"))  # as programs write it
 FEWEST = 5  # pictures of a class below which no split can hold some
 
 
@@ -111,6 +112,8 @@ def odd_labels(checked: Sequence[Checked]) -> list[Problem]:
     if wide:
         plain = unicodedata.normalize("NFKC", wide[0])
         found.append(problem("class-wide", "", label=wide[0], count=len(wide), plain=plain))
+    for label in sorted(label for label in sizes if label.casefold() in _MISSING):
+        found.append(problem("class-missing", "", label=label, count=sizes[label]))
     for label, count in sorted(sizes.items()):
         if count < FEWEST:
             found.append(problem("class-few", "", label=label, count=count, least=FEWEST))

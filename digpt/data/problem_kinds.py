@@ -48,6 +48,11 @@ _SOURCES = {
     "link-outside": _error(
         "The link leads out of the folders that may be used.", "Put the file itself there."
     ),
+    "link-broken": _error("The link leads nowhere.", "Put the file itself there, or remove it."),
+    "link-folder": _warning(
+        "A link to a folder is not followed: what lies there stays out.",
+        "Put the folder itself there, or give it as the source.",
+    ),
     "torchvision-address": _error(
         "{address} is no torchvision dataset.",
         "Write torchvision:NAME@FOLDER, e.g. torchvision:CIFAR10@/data, with ?download at the end "
@@ -151,6 +156,20 @@ _FOLDERS = {
         "{count} files are of kinds that are not read ({kinds}): they stay out.",
         "Export pictures as PNG or JPEG, annotations as COCO, Pascal VOC, YOLO or LabelMe.",
     ),
+    "files-packed": _warning(
+        "{count} packed files stay closed, e.g. {name}.",
+        "If they hold the pictures, give the archive itself, or unpack it.",
+    ),
+    "split-several": _warning(
+        "{count} pictures are listed in several splits, e.g. {example}: each stays in one, the "
+        "first of train, pool, val, test.",
+        "Correct the lists if that is wrong.",
+    ),
+    "list-unknown": _warning(
+        "{count} names in the list belong to no picture here, e.g. {example}.",
+        "Add the pictures, or correct the list.",
+    ),
+    "text-unreadable": _error("The file cannot be read: {reason}.", "Save it again as UTF-8."),
     "split-twice": _warning(
         "{count} folders mean the split {split!r}; they are read as one.",
         "Keep one of them if that is not meant.",
@@ -321,7 +340,10 @@ _ANNOTATIONS = {
         "No flag is set, so the picture has no class and goes into the pool.",
         "Set the flag that is its class.",
     ),
-    "yaml-unreadable": _error("The YAML file cannot be read.", "Write names, train and val."),
+    "yaml-unreadable": _error(
+        "The YAML file cannot be read: {reason}.",
+        "Correct that place; YAML is indented with spaces, never with tabs.",
+    ),
     "yaml-class-twice": _error(
         "The class {label!r} stands there more than once.", "Give every class its own name."
     ),
@@ -371,6 +393,16 @@ _ANNOTATIONS = {
         "Nothing need be done if all are alike; if marks are small, cut out the part that matters.",
     ),
     "boxes": _note("{count:,} boxes: {found}.", ""),
+    "objects-lost": _warning(
+        "{count} pictures stay out, e.g. {example}: objects are marked in them, and none can be "
+        "used. They must not count as pictures without any.",
+        "Correct the objects named above.",
+    ),
+    "nothing-marked": _error(
+        "Nothing that can be used is marked in any of the {count} pictures.",
+        "See that the annotations belong to these pictures. For pictures without annotations, "
+        "give a folder of them alone.",
+    ),
     "boxes-no-mask": _warning(
         "{count} pictures have boxes but no mask: they are left out.",
         "Add their masks, or use --task detection to keep all pictures.",
@@ -441,6 +473,10 @@ _WHOLE = {
     "class-wide": _warning(
         "Full-width letters or digits in the names of classes ({count}), e.g. {label!r}.",
         "Write {plain!r} if that is what is meant.",
+    ),
+    "class-missing": _warning(
+        "A class is called {label!r} ({count} pictures): so programs write that nothing is known.",
+        "Leave the cell empty and write pool as its split, or name the class.",
     ),
     "class-untrained": _warning(
         "Classes without a training picture: {labels}.",

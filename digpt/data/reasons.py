@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import Any
+from xml.etree.ElementTree import ParseError
 
 REASONS: dict[str, str] = {
     "told": "{words}",  # by the system or a library, in its own words
@@ -14,6 +16,9 @@ REASONS: dict[str, str] = {
     "damaged": "damaged file",
     "damaged-so": "damaged file ({words})",
     "zip-damaged": "damaged inside the ZIP",
+    "encoding": "the text is neither UTF-8 nor CP932",
+    "number": "{value!r} is no number",
+    "syntax": "a mistake in line {line}, column {column}",  # of JSON, XML or YAML
     "huge": "more than 100 megapixels",
     "huge-size": "{width} × {height} is more than 100 megapixels",
     "large-file": "it has {gib:.1f} GiB, more than {most}",
@@ -26,6 +31,7 @@ REASONS: dict[str, str] = {
     "no-picture-column": "no column holds pictures (bytes and path)",
     "json-object": "it is no object",
     "json-list": "{name!r} is no list",
+    "coco-box": "its bbox is no list of four numbers",
     "outline-none": "it has neither bbox nor segmentation",
     "outline-points": "a polygon needs three points or more",
     "rle-size": "the run lengths do not fill the picture",
@@ -40,6 +46,7 @@ REASONS: dict[str, str] = {
     "labelme-few": "a {kind} needs {least} points, this one has {count}",
     "labelme-no-mask": "its mask is missing",
     "labelme-mask-size": "a mask needs imageWidth and imageHeight, at most 100 megapixels",
+    "yaml-large": "it is too large for one, or full of references",
     "yolo-class": "class {number} is not among the {count} names",
     "yolo-few": "it has {count} numbers after the class",
     "yolo-odd": "{count} numbers are no polygon",
@@ -62,9 +69,21 @@ def reason(code: str, **facts: Any) -> Reason:
     return Reason(code, facts)
 
 
+def number(text: str) -> float:
+    """What a file writes as a number; ValueError where it is none."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ValueError(reason("number", value=text)) from error
+
+
 def because(error: BaseException) -> Reason:
     """The reason that an exception was raised with, else what the system or a library says."""
     given = error.args[0] if error.args else None
     if isinstance(given, Reason):
         return given
+    if isinstance(error, JSONDecodeError):
+        return reason("syntax", line=error.lineno, column=error.colno)
+    if isinstance(error, ParseError):
+        return reason("syntax", line=error.position[0], column=error.position[1] + 1)
     return reason("told", words=str(getattr(error, "strerror", None) or error))

@@ -1,11 +1,15 @@
 """What a source's files, names and tables say: which picture is of which class, split and group."""
 
+import json
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from digpt.data.encodings import decoded
+from digpt.data.images import BadImage
 from digpt.data.layouts.coco import coco, coco_paths
 from digpt.data.layouts.folders import class_folders
 from digpt.data.layouts.huggingface import arrow_paths, huggingface
-from digpt.data.layouts.items import UNREAD, Item, Layout, is_table
+from digpt.data.layouts.items import PACKED, UNREAD, Item, Layout, is_table, suffix_of
 from digpt.data.layouts.labelme import is_labelme, labelme, labelme_paths
 from digpt.data.layouts.manifest import add_details, is_manifest, manifest, table_paths, understood
 from digpt.data.layouts.masks import mask_pairs
@@ -13,9 +17,11 @@ from digpt.data.layouts.tables import read_table
 from digpt.data.layouts.voc import voc, voc_paths
 from digpt.data.layouts.yolo import yolo, yolo_path
 from digpt.data.problems import Problem, problem
+from digpt.data.reasons import because
 from digpt.data.remarks import remark
 from digpt.data.sources import Source
 
+LOOKED_AT = 5  # JSON files that may be damaged
 _PACKED = {  # folders in which torchvision keeps pictures of its sets packed together
     "MNIST": "MNIST",
     "FashionMNIST": "FashionMNIST",
@@ -62,15 +68,31 @@ def _of_all(source: Source) -> Layout:
 
 
 def _unread(source: Source, layout: Layout) -> list[Problem]:
-    """Pictures of kinds that we cannot read, and JSON files beside pictures that nothing tells."""
-    found = [p for p in source.files if PurePosixPath(p).suffix.lower() in UNREAD]
+    """Pictures of kinds that we cannot read, JSON files that nothing tells, packed files."""
+    found = [p for p in source.files if suffix_of(p) in UNREAD]
+    packed = [p for p in source.files if suffix_of(p) in PACKED]
+    told = [p for p in source.files if suffix_of(p) == ".json"]
+    problems = []
     if all(item.shapes is None for item in layout.items):
+        if not any(item.label for item in layout.items):
+            problems += _broken(source, told[:LOOKED_AT])
         stems = {str(PurePosixPath(item.path).with_suffix("")) for item in layout.items}
-        found += [p for p in source.files if p.endswith(".json") and p[:-5] in stems]
-    if not found:
-        return []
-    kinds = ", ".join(sorted({PurePosixPath(p).suffix.lower() for p in found}))
-    return [problem("files-unread", found[0], count=len(found), kinds=kinds)]
+        found += [path for path in told if path[:-5] in stems]
+    if found:
+        kinds = ", ".join(sorted(set(map(suffix_of, found))))
+        problems.append(problem("files-unread", found[0], count=len(found), kinds=kinds))
+    if packed:
+        problems.append(problem("files-packed", packed[0], count=len(packed), name=packed[0]))
+    return problems
+
+
+def _broken(source: Source, paths: list[str]) -> Iterator[Problem]:
+    """JSON files that are cut or damaged: they may be the annotations that are missed."""
+    for path in paths:
+        try:
+            json.loads(decoded(source.read(path)))
+        except (OSError, ValueError, RecursionError, BadImage) as error:
+            yield problem("coco-unreadable", path, reason=because(error))
 
 
 def _of_chosen(source: Source, chosen: str) -> Layout:

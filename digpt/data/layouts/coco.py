@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import PurePosixPath
 from typing import Any
 
+from digpt.data.encodings import decoded
 from digpt.data.images import BadImage
 from digpt.data.layouts.items import Item, Layout, Places, composed, split_in, split_of_folders
 from digpt.data.problems import problem
@@ -41,13 +42,13 @@ def _is_coco(source: Source, path: str) -> bool:
     try:
         data = source.read(path)
     except (OSError, BadImage):
-        return False
+        return True  # so that it is said
     return b'"images"' in data and (b'"annotations"' in data or b'"categories"' in data)
 
 
 def _content(source: Source, path: str, layout: Layout) -> dict[str, Any] | None:
     try:
-        content = json.loads(source.read(path))
+        content = json.loads(decoded(source.read(path)))
         if not isinstance(content, dict):
             raise ValueError(reason("json-object"))
         wrong = [k for k in ("images", "annotations") if not isinstance(content.get(k, []), list)]
@@ -138,11 +139,13 @@ class _Reading:
             return
         label = self._classes.get(_key(annotation.get("category_id")))
         if label is None:
+            item.has_lost = True
             self._say("coco-no-category", where, id=annotation.get("category_id"))
             return
         try:
             shape = _shape(label, where, annotation)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
+            item.has_lost = True
             self._say("coco-outline", where, reason=because(error))
             return
         assert item.shapes is not None
@@ -156,7 +159,7 @@ def _shape(label: str, where: str, annotation: dict[str, Any]) -> Shape:
     polygons, rle = _outline(annotation.get("segmentation"))
     box = annotation.get("bbox")
     if box:
-        x, y, width, height = map(float, box)
+        x, y, width, height = _corners(box)
         corners = (x, y, x + width, y + height)
     elif polygons:
         xs = [x for polygon in polygons for x in polygon[::2]]
@@ -167,6 +170,15 @@ def _shape(label: str, where: str, annotation: dict[str, Any]) -> Shape:
     else:
         raise ValueError(reason("outline-none"))
     return Shape(label, corners, where, polygons, rle)
+
+
+def _corners(box: Any) -> tuple[float, ...]:
+    if not isinstance(box, list) or len(box) != 4:
+        raise ValueError(reason("coco-box"))
+    try:
+        return tuple(map(float, box))
+    except (TypeError, ValueError) as error:
+        raise ValueError(reason("coco-box")) from error
 
 
 def _outline(found: Any) -> tuple[tuple[tuple[float, ...], ...], Rle | None]:

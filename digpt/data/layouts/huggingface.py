@@ -258,6 +258,7 @@ def _label(item: Item, cell: Any, names: list[str], layout: Layout) -> str | Non
     if isinstance(cell, int) and 0 <= cell < len(names):
         return names[cell]
     if cell != -1:  # which means that there is none
+        item.has_lost = True
         layout.problems.append(problem("arrow-class", item.path, value=cell, count=len(names)))
     return None
 
@@ -284,6 +285,7 @@ def _shapes(
         try:
             x, y, width, height = map(float, box)
         except (TypeError, ValueError):
+            item.has_lost = True
             layout.problems.append(problem("arrow-box", item.path, number=number))
             continue
         if label:

@@ -5,7 +5,10 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from digpt.data.problems import Problem
+from digpt.data.encodings import decoded
+from digpt.data.images import BadImage
+from digpt.data.problems import Problem, problem
+from digpt.data.reasons import because
 from digpt.data.remarks import Remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import TABLES, Source
@@ -22,6 +25,7 @@ UNREAD = frozenset(  # pictures too, but raw, in layers, medical or moving
         *(".svg", ".jxl", ".exr", ".dcm", ".npy", ".npz", ".mp4", ".avi", ".mov", ".mkv", ".wmv"),
     )
 )
+PACKED = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".lzh"))
 SPLIT_NAMES = {
     "pool": "pool", "unlabelled": "pool", "unlabeled": "pool",
     "train": "train", "training": "train",
@@ -32,6 +36,8 @@ SPLIT_NAMES = {
     "テスト": "test", "テスト用": "test", "テストデータ": "test", "評価": "test", "評価用": "test",
     "評価データ": "test", "ラベルなし": "pool", "未ラベル": "pool",
 }  # fmt: skip
+
+STAYS = ("train", "pool", "val", "test")  # of a picture in several splits, the first counts
 
 
 @dataclass(slots=True)
@@ -45,6 +51,7 @@ class Item:
     captions: dict[str, str] = field(default_factory=dict)
     attributes: dict[str, str] = field(default_factory=dict)
     shapes: list[Shape] | None = None  # None: nobody looked for objects
+    has_lost: bool = False  # objects that cannot be read are marked in it too
     mask: str | None = None  # path of a picture whose values are classes
     instances: str | None = None  # path of a picture whose values are objects
     size: tuple[int, int] | None = None  # width and height that the annotations were made for
@@ -63,12 +70,16 @@ class Layout:
     origin: str = ""  # the address that the annotations name
 
 
+def suffix_of(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()
+
+
 def is_image(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() in SUFFIXES
+    return suffix_of(path) in SUFFIXES
 
 
 def is_table(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() in TABLES
+    return suffix_of(path) in TABLES
 
 
 def folder_of(path: str) -> str:
@@ -87,6 +98,42 @@ def split_of_folders(path: str) -> str | None:
     """The split that the folders above a file speak of, the nearest first."""
     parts = folder_of(path).split("/")
     return next(filter(None, (split_in(part) for part in reversed(parts) if part)), None)
+
+
+def text_of(source: Source, path: str, problems: list[Problem]) -> str:
+    """A text file; empty where it cannot be read, which is said."""
+    try:
+        return decoded(source.read(path))
+    except (OSError, ValueError, BadImage) as error:
+        problems.append(problem("text-unreadable", path, reason=because(error)))
+        return ""
+
+
+class Listed:
+    """Splits by picture, as lists or folders tell them; of several the first of STAYS counts."""
+
+    def __init__(self) -> None:
+        self._splits: dict[str, set[str]] = {}
+        self._unknown: dict[str, list[str]] = {}  # names that no picture has, by list
+
+    def add(self, picture: str, split: str) -> None:
+        self._splits.setdefault(picture, set()).add(split)
+
+    def miss(self, listing: str, name: str) -> None:
+        self._unknown.setdefault(listing, []).append(name)
+
+    def __contains__(self, picture: str) -> bool:
+        return picture in self._splits
+
+    def split(self, picture: str) -> str | None:
+        return min(self._splits.get(picture, ()), key=STAYS.index, default=None)
+
+    def problems(self) -> Iterator[Problem]:
+        torn = [p for p, splits in self._splits.items() if len(splits) > 1]
+        if torn:
+            yield problem("split-several", "", count=len(torn), example=torn[0])
+        for listing, names in self._unknown.items():
+            yield problem("list-unknown", listing, count=len(names), example=names[0])
 
 
 def composed(text: str) -> str:

@@ -4,6 +4,7 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
+from digpt.data.encodings import decoded
 from digpt.data.goodness import is_good
 from digpt.data.images import BadImage
 from digpt.data.layouts.folders import class_folders
@@ -72,7 +73,7 @@ def _read(
     source: WithEmbedded, path: str, places: Places, layout: Layout, thin: list[Shape]
 ) -> Item | None:
     try:
-        content = json.loads(source.read(path))
+        content = json.loads(decoded(source.read(path)))
     except (OSError, ValueError, RecursionError, BadImage) as error:
         layout.problems.append(problem("labelme-unreadable", path, reason=because(error)))
         return None
@@ -90,6 +91,7 @@ def _read(
         return None
     item = Item(picture, None, split_of_folders(picture) or split, size=_size(content))
     item.shapes = _shapes(shapes, path, item.size, layout, thin)
+    item.has_lost = len(item.shapes) < len(shapes)
     flags = content.get("flags")
     for name, value in flags.items() if isinstance(flags, dict) else ():
         item.attributes[composed(str(name))] = "true" if value is True else "false"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from digpt.data.encodings import decoded
 from digpt.data.images import EncodedImages
 from digpt.data.layouts.items import folder_of
 from digpt.data.sources import Source
@@ -41,7 +42,9 @@ class WithEmbedded:
     def read(self, path: str) -> bytes:
         if path not in self._inside:
             return self._source.read(path)
-        return base64.b64decode(json.loads(self._source.read(self._inside[path]))["imageData"])
+        return base64.b64decode(
+            json.loads(decoded(self._source.read(self._inside[path])))["imageData"]
+        )
 
     def size(self, path: str) -> int:
         """Bytes that a file takes; a picture inside a JSON file at most those of that file."""

@@ -218,8 +218,10 @@ class _Reading:
         try:
             x0, y0, x1, y1 = map(float, corners)
         except ValueError:
+            item.has_lost = True
             return problem("row-corners", where, corners=", ".join(corners))
         if label is None:
+            item.has_lost = True
             return problem("row-box-class", where)
         assert item.shapes is not None
         item.shapes.append(Shape(label, (x0, y0, x1, y1), where))

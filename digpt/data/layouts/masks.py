@@ -4,8 +4,8 @@ from collections import Counter
 from pathlib import PurePosixPath
 
 from digpt.data.goodness import is_good
-from digpt.data.layouts.items import SPLIT_NAMES, Item, Layout, composed, is_image
-from digpt.data.problems import problem
+from digpt.data.layouts.items import SPLIT_NAMES, Item, Layout, composed, is_image, text_of
+from digpt.data.problems import Problem, problem
 from digpt.data.remarks import remark
 from digpt.data.sources import Source
 
@@ -41,7 +41,7 @@ def mask_pairs(source: Source) -> Layout | None:
         return None
     _forget_shared_label(items)
     layout = Layout([remark("as-masks", source=source.kind)], items, [])
-    layout.mask_classes = mask_names(source)
+    layout.mask_classes = mask_names(source, layout.problems)
     for path in sorted(set(found) - used):
         layout.problems.append(problem("mask-no-picture", path))
     bare = [
@@ -54,12 +54,12 @@ def mask_pairs(source: Source) -> Layout | None:
     return layout
 
 
-def mask_names(source: Source) -> dict[int, str]:
+def mask_names(source: Source, problems: list[Problem]) -> dict[int, str]:
     """Name by mask value, from a list of classes (1, 2 ...) or CVAT's map of colours, if any."""
     for path in source.files:
         name = PurePosixPath(path).name
         if name in ("classes.txt", "class_names.txt", "labelmap.txt"):
-            lines = source.read(path).decode("utf-8-sig", "replace").splitlines()
+            lines = text_of(source, path, problems).splitlines()
             names = [composed(line.strip()) for line in lines if line.strip()]
             if name == "labelmap.txt":
                 return _colours(names)

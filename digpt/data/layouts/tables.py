@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+from digpt.data.encodings import decoded
 from digpt.data.images import BadImage
 from digpt.data.layouts.columns import header_row
 from digpt.data.problems import Problem, problem
@@ -84,14 +85,10 @@ def _from_text(data: bytes) -> list[tuple[int, list[str]]]:
 
 
 def _decoded(data: bytes) -> str:
-    """UTF-8 with or without mark, UTF-16 with mark (Excel), else CP932 (Excel in Japan)."""
-    is_utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    for encoding in ("utf-16",) if is_utf_16 else ("utf-8-sig", "cp932"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise _Unreadable("table-encoding")
+    try:
+        return decoded(data)
+    except ValueError as error:
+        raise _Unreadable("table-encoding") from error
 
 
 def _from_excel(path: str, data: bytes) -> tuple[list[tuple[int, list[str]]], list[Problem]]:

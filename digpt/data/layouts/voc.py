@@ -1,21 +1,25 @@
 """Pascal VOC: one XML file per picture, as LabelImg and Roboflow write them."""
 
+import re
 from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
+from digpt.data.encodings import decoded
 from digpt.data.images import BadImage
 from digpt.data.layouts.items import (
     SPLIT_NAMES,
     Item,
     Layout,
+    Listed,
     Places,
     composed,
     is_image,
     split_of_folders,
+    text_of,
 )
 from digpt.data.layouts.masks import mask_names
-from digpt.data.problems import problem
-from digpt.data.reasons import because, reason
+from digpt.data.problems import Problem, problem
+from digpt.data.reasons import because, number, reason
 from digpt.data.remarks import remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
@@ -26,6 +30,12 @@ VOC_CLASSES = (
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
     *("train", "tvmonitor"),
 )
+_DECLARED = re.compile(rb"<\?xml[^>]*encoding=[\"']([\w.-]+)")
+_JAPANESE = {
+    **dict.fromkeys(("shift_jis", "shift-jis", "x-sjis", "windows-31j", "cp932"), "cp932"),
+    "euc-jp": "euc_jp",
+    "iso-8859-1": "iso-8859-1",
+}
 MOST_BYTES = 16 * 2**20  # of one XML file
 
 
@@ -40,7 +50,7 @@ def voc(source: Source, paths: list[str]) -> Layout:
     layout = Layout([remark("as-voc", count=len(paths), source=source.kind)], [], [])
     masks = _mask_files(source)
     is_mask = {path for paths in masks.values() for path in paths.values()}
-    places, splits = Places(source, is_mask), _listed_splits(source)
+    places, splits = Places(source, is_mask), _listed_splits(source, layout.problems)
     known: set[str] = set()
     for path in paths:
         item = _read(source, path, places, layout)
@@ -51,8 +61,9 @@ def voc(source: Source, paths: list[str]) -> Layout:
             continue
         known.add(item.path)
         stem = PurePosixPath(item.path).stem
-        item.split = splits.get(stem) or split_of_folders(item.path) or split_of_folders(path)
+        item.split = splits.split(stem) or split_of_folders(item.path) or split_of_folders(path)
         layout.items.append(item)
+    layout.problems += splits.problems()
     _add_masks(source, layout, masks)
     for path in places:
         if path not in known:
@@ -76,7 +87,7 @@ def _add_masks(source: Source, layout: Layout, found: dict[str, dict[str, str]])
         stem = PurePosixPath(item.path).stem
         item.mask = found["SegmentationClass"].get(stem)
         item.instances = found["SegmentationObject"].get(stem) if item.mask else None
-    layout.mask_classes = mask_names(source)
+    layout.mask_classes = mask_names(source, layout.problems)
     labels = {shape.label for item in layout.items for shape in item.shapes or ()}
     if not layout.mask_classes and labels <= set(VOC_CLASSES):
         layout.mask_classes = dict(enumerate(VOC_CLASSES, 1))
@@ -86,7 +97,7 @@ def _is_voc(source: Source, path: str) -> bool:
     try:
         return b"<annotation" in source.read(path)[:4096]
     except (OSError, BadImage):
-        return False
+        return True  # so that it is said
 
 
 def _read(source: Source, path: str, places: Places, layout: Layout) -> Item | None:
@@ -104,11 +115,12 @@ def _read(source: Source, path: str, places: Places, layout: Layout) -> Item | N
         layout.problems.append(problem("voc-missing", path, name=named))
         return None
     item = Item(picture, None, shapes=[], size=_size(root))
-    for number, found in enumerate(root.iter("object"), 1):
-        where = f"{path}, object {number}"
+    for count, found in enumerate(root.iter("object"), 1):
+        where = f"{path}, object {count}"
         try:
             shape = _shape(found, where)
         except (ValueError, TypeError) as error:
+            item.has_lost = True
             layout.problems.append(problem("voc-object", where, reason=because(error)))
             continue
         assert item.shapes is not None
@@ -119,9 +131,13 @@ def _read(source: Source, path: str, places: Places, layout: Layout) -> Item | N
 def _parsed(data: bytes) -> ElementTree.Element:
     if len(data) > MOST_BYTES:
         raise ValueError(reason("xml-large", mib=MOST_BYTES // 2**20))
-    if b"<!ENTITY" in data or b"<!DOCTYPE" in data:
+    declared = _DECLARED.match(data)
+    name = declared[1].decode().lower() if declared else ""
+    # expat reads no encoding of several bytes but UTF-8 and UTF-16
+    text = data.decode(_JAPANESE[name]) if name in _JAPANESE else decoded(data)
+    if "<!ENTITY" in text or "<!DOCTYPE" in text:
         raise ValueError(reason("xml-entities"))
-    return ElementTree.fromstring(data)
+    return ElementTree.fromstring(text)
 
 
 def _picture(root: ElementTree.Element, path: str, places: Places) -> str | None:
@@ -144,7 +160,7 @@ def _shape(found: ElementTree.Element, where: str) -> Shape:
     corners = [(box.findtext(side) or "").strip() for side in ("xmin", "ymin", "xmax", "ymax")]
     if not all(corners):
         raise ValueError(reason("voc-corners"))
-    x0, y0, x1, y1 = map(float, corners)
+    x0, y0, x1, y1 = map(number, corners)
     return Shape(label, (x0, y0, x1, y1), where)
 
 
@@ -158,13 +174,15 @@ def _size(root: ElementTree.Element) -> tuple[int, int] | None:
     return (width, height) if width > 0 and height > 0 else None
 
 
-def _listed_splits(source: Source) -> dict[str, str]:
-    """Picture's stem -> split, from ImageSets/Main/train.txt and its like."""
-    found: dict[str, str] = {}
+def _listed_splits(source: Source, problems: list[Problem]) -> Listed:
+    """By picture's stem, from ImageSets/Main/train.txt and its like."""
+    found = Listed()
+    stems = {PurePosixPath(p).stem for p in source.files if is_image(p)}
     for path in source.files:
         split = SPLIT_NAMES.get(PurePosixPath(path).stem.lower())
         if "ImageSets" in path.split("/") and path.endswith(".txt") and split:
-            for line in source.read(path).decode("utf-8", "replace").splitlines():
-                if line.strip():
-                    found.setdefault(line.split()[0], split)
+            for line in filter(None, map(str.strip, text_of(source, path, problems).splitlines())):
+                # names may hold spaces; a number may follow that says whether a class is there
+                stem = line if line in stems else line.split()[0]
+                found.add(stem, split) if stem in stems else found.miss(path, stem)
     return found

@@ -2,19 +2,24 @@
 
 from collections.abc import Iterable
 from pathlib import PurePosixPath
+from types import NoneType
 from typing import Any
 
+from digpt.data.encodings import decoded
 from digpt.data.images import BadImage
 from digpt.data.layouts.items import (
     SPLIT_NAMES,
     Item,
     Layout,
+    Listed,
+    Places,
     composed,
     is_image,
     split_of_folders,
+    text_of,
 )
 from digpt.data.problems import Problem, problem
-from digpt.data.reasons import because, reason
+from digpt.data.reasons import Reason, because, number, reason
 from digpt.data.remarks import Remark, remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
@@ -25,18 +30,23 @@ _FIRST = 50  # text files beside pictures that are looked at: captions may lie t
 
 
 def yolo_path(source: Source) -> str | None:
-    """The YAML file with class names; "" where labels lie beside images without one, else None."""
+    """The YAML file with class names; "" where labels lie beside images without one, else None.
+
+    Beside labels a YAML file that cannot be read is taken for theirs.
+    """
+    damaged = ""
     for path in source.files:
         if PurePosixPath(path).suffix.lower() in (".yaml", ".yml") and path.count("/") <= 2:
             content = _yaml(source, path)
             if isinstance(content, dict) and ("names" in content or "nc" in content):
                 return path
+            damaged = damaged or (path if isinstance(content, (Reason, NoneType)) else "")
     texts = {p for p in source.files if p.endswith(".txt")}
     pictures = [p for p in source.files if is_image(p)]
     if any(_is_label(p) and p in texts for p in map(_label_of, pictures)):
-        return ""
+        return damaged
     beside = [p for p in map(_beside, pictures) if p in texts]
-    return "" if any(_holds_objects(source, path) for path in beside[:_FIRST]) else None
+    return damaged if any(_holds_objects(source, path) for path in beside[:_FIRST]) else None
 
 
 def _holds_objects(source: Source, path: str) -> bool:
@@ -57,8 +67,9 @@ def yolo(source: Source, path: str) -> Layout:
     content = _yaml(source, path) if path else {}
     layout = Layout([_format(source, path)], [], [])
     if not isinstance(content, dict):
-        layout.problems.append(problem("yaml-unreadable", path))
-        return layout
+        why = content if isinstance(content, Reason) else reason("json-object")
+        layout.problems.append(problem("yaml-unreadable", path, reason=why))
+        content = {}
     layout.licence, layout.origin = _provenance(content)
     names = _names(source, path, content, layout)
     splits = _splits(source, path, content, layout)
@@ -66,14 +77,16 @@ def yolo(source: Source, path: str) -> Layout:
     files, bare = set(source.files), []
     used: set[str] = set()
     for picture in (p for p in source.files if is_image(p)):
-        split = splits.get(picture) or split_of_folders(picture)
+        split = splits.split(picture) or split_of_folders(picture)
         item = Item(picture, None, split, shapes=[])
         label = next((p for p in (_label_of(picture), _beside(picture)) if p in files), None)
         if label is None:
             bare.append(picture)
         else:
             used.add(label)
+            problems = len(layout.problems)
             item.shapes = list(_shapes(source, label, names, layout, keypoints))
+            item.has_lost = len(layout.problems) > problems
         layout.items.append(item)
     layout.problems += _unmatched(source, used, bare)
     return layout
@@ -86,15 +99,19 @@ def _format(source: Source, path: str) -> Remark:
 
 
 def _yaml(source: Source, path: str) -> Any:
+    """What the file holds, or the reason why it cannot be read."""
     import yaml  # noqa: PLC0415 - digpt needs torch and images only; YAML here alone
 
     try:
         data = source.read(path)
         if len(data) > MOST_BYTES or data.count(b"*") > 1000:  # aliases of aliases are a bomb
-            return None
-        return yaml.safe_load(data.decode("utf-8-sig"))
-    except (OSError, BadImage, ValueError, yaml.YAMLError, RecursionError):
-        return None
+            return reason("yaml-large")
+        return yaml.safe_load(decoded(data))
+    except yaml.MarkedYAMLError as error:
+        at = error.problem_mark
+        return reason("syntax", line=at.line + 1, column=at.column + 1) if at else because(error)
+    except (OSError, BadImage, ValueError, yaml.YAMLError, RecursionError) as error:
+        return because(error)
 
 
 def _provenance(content: dict[Any, Any]) -> tuple[str, str]:
@@ -123,34 +140,36 @@ def _names(source: Source, path: str, content: dict[Any, Any], layout: Layout) -
             layout.problems.append(problem("yaml-class-twice", path, label=twice[0]))
         return names
     for listing in (p for p in source.files if PurePosixPath(p).name in _LISTINGS):
-        lines = source.read(listing).decode("utf-8-sig", "replace").splitlines()
+        lines = text_of(source, listing, layout.problems).splitlines()
         return [composed(line.strip()) for line in lines if line.strip()]
     layout.problems.append(problem("yaml-no-names", path))
     return []
 
 
-def _splits(source: Source, path: str, content: dict[Any, Any], layout: Layout) -> dict[str, str]:
-    """Picture -> split, where train, val and test of the YAML file name folders or lists here."""
-    found: dict[str, str] = {}
+def _splits(source: Source, path: str, content: dict[Any, Any], layout: Layout) -> Listed:
+    """Of pictures, where train, val and test of the YAML file name folders or lists here."""
+    found = Listed()
     for key, split in SPLIT_NAMES.items():
         named = content.get(key)
         for text in named if isinstance(named, list) else [named]:
             if isinstance(text, str) and text.strip():
-                pictures = _pictures_of(source, text)
+                pictures = _pictures_of(source, text, found, layout.problems)
                 if not pictures:
                     layout.problems.append(problem("yaml-path", path, key=key, named=text))
                 for picture in pictures:
-                    found.setdefault(picture, split)
+                    found.add(picture, split)
+    layout.problems += found.problems()
     return found
 
 
-def _pictures_of(source: Source, text: str) -> list[str]:
+def _pictures_of(source: Source, text: str, listed: Listed, problems: list[Problem]) -> list[str]:
     """The pictures below a folder (or in a list) that is named as it lay on another machine."""
     parts = [p for p in text.replace("\\", "/").split("/") if p not in ("", ".", "..")]
     if not parts:
         return []
     if parts[-1].endswith(".txt"):
-        return _listed(source, parts)
+        listing = next((p for p in source.files if p.split("/")[-1] == parts[-1]), None)
+        return _in_list(source, listing, listed, problems) if listing else []
     pictures = [p for p in source.files if is_image(p)]
     for start in range(len(parts)):  # the longest end of the path that is a folder here
         tail = "/".join(parts[start:])
@@ -160,27 +179,28 @@ def _pictures_of(source: Source, text: str) -> list[str]:
     return []
 
 
-def _listed(source: Source, parts: list[str]) -> list[str]:
-    listing = next((p for p in source.files if p.split("/")[-1] == parts[-1]), None)
-    if listing is None:
-        return []
-    text = source.read(listing).decode("utf-8", "replace")
-    names = {line.strip().replace("\\", "/").rpartition("/")[2] for line in text.splitlines()}
-    return [p for p in source.files if is_image(p) and p.rpartition("/")[2] in names]
+def _in_list(source: Source, listing: str, listed: Listed, problems: list[Problem]) -> list[str]:
+    places, found = Places(source), []
+    for line in filter(None, map(str.strip, text_of(source, listing, problems).splitlines())):
+        picture = places.find(line, listing)
+        found += [picture] if picture else []
+        if picture is None:
+            listed.miss(listing, line)
+    return found
 
 
 def _shapes(
     source: Source, path: str, names: list[str], layout: Layout, keypoints: bool
 ) -> Iterable[Shape]:
     try:
-        lines = source.read(path).decode("utf-8-sig").splitlines()
-    except (OSError, BadImage, UnicodeDecodeError):
+        lines = decoded(source.read(path)).splitlines()
+    except (OSError, BadImage, ValueError):
         layout.problems.append(problem("yolo-file", path))
         return
-    for number, line in enumerate(lines, 1):
+    for count, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        where = f"{path}, line {number}"
+        where = f"{path}, line {count}"
         try:
             yield _shape(line.split(), names, where, keypoints)
         except (ValueError, OverflowError) as error:
@@ -189,11 +209,11 @@ def _shapes(
 
 def _shape(cells: list[str], names: list[str], where: str, keypoints: bool) -> Shape:
     """A box (5 numbers), or a polygon (class and three points or more)."""
-    number = int(float(cells[0]))
-    if number < 0 or (names and number >= len(names)):
-        raise ValueError(reason("yolo-class", number=number, count=len(names)))
-    label = names[number] if names else str(number)
-    values = [float(cell) for cell in cells[1:]]
+    which = int(number(cells[0]))
+    if which < 0 or (names and which >= len(names)):
+        raise ValueError(reason("yolo-class", number=which, count=len(names)))
+    label = names[which] if names else str(which)
+    values = [number(cell) for cell in cells[1:]]
     if len(values) < 4:
         raise ValueError(reason("yolo-few", count=len(values)))
     if len(values) in (4, 5) or keypoints:  # a fifth number is the confidence of a prediction

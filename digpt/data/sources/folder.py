@@ -12,7 +12,10 @@ from digpt.data.sources.base import is_hidden
 
 
 class FolderSource:
-    """A folder and all below it; links to folders are not followed, so it has an end."""
+    """A folder and all below it; links to folders are not followed, so it has an end.
+
+    Links that lead nowhere and links to folders are said.
+    """
 
     kind = "folder"
 
@@ -48,8 +51,19 @@ class FolderSource:
             if entry.is_dir(follow_symlinks=False):
                 yield path, entry
                 yield from self._walk(path)
-            elif entry.is_file() and self._is_usable(path, entry):
+            elif self._is_file(path, entry) and self._is_usable(path, entry):
                 yield path, entry
+
+    def _is_file(self, path: str, entry: "os.DirEntry[str]") -> bool:
+        try:
+            if entry.is_file():
+                return True
+            if entry.is_symlink():
+                code = "link-folder" if entry.is_dir() else "link-broken"
+                self.problems.append(problem(code, path))
+        except OSError:  # links in a circle
+            self.problems.append(problem("link-broken", path))
+        return False
 
     def _is_usable(self, path: str, entry: "os.DirEntry[str]") -> bool:
         if not path.isascii() and not _is_text(path):

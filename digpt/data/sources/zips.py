@@ -5,9 +5,9 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from digpt.data.images import EncodedImages, check_size
+from digpt.data.images import DECODE_ERRORS, BadImage, EncodedImages, check_size
 from digpt.data.problems import Problem
-from digpt.data.reasons import because
+from digpt.data.reasons import because, reason
 from digpt.data.sources import archive as limits
 from digpt.data.sources.archive import checked_name, is_kept, listed, refused
 from digpt.data.sources.base import SourceImages
@@ -42,8 +42,11 @@ class ZipSource:
         """The member's bytes, at most as many as its header promises (a bomb may lie)."""
         entry = self._entries[path]
         check_size(entry.file_size)
-        with self._opened.open(entry) as stream:
-            return stream.read(entry.file_size)
+        try:
+            with self._opened.open(entry) as stream:
+                return stream.read(entry.file_size)
+        except DECODE_ERRORS as error:
+            raise BadImage(reason("zip-damaged")) from error
 
     def size(self, path: str) -> int:
         return self._entries[path].file_size

@@ -98,7 +98,8 @@ def test_boxes_of_objects_come_in(tmp_path: Path):
         (table(1, n=11).set_column(0, "image", pa.array(
             [{"bytes": None, "path": "gone.png"}, *table(1).column("image").to_pylist()])),
          "its file 'gone.png' is not in the folder"),
-        (table(1, objects=[{"bbox": [[1.0, 2.0]], "category": [1]}] * 10),
+        (table(1, objects=[{"bbox": [[1.0, 2.0]], "category": [1]}]
+               + [{"bbox": [[1.0, 2.0, 3.0, 3.0]], "category": [1]}] * 9),
          "The box of object 1 is no x, y, width, height"),
         (table(1, objects=[{"bbox": [[70.0, 2.0, 3.0, 3.0], [1.0, 1.0, 9.0, 9.0]],
                             "category": [1, 1]}] * 10), "lies outside the picture"),

@@ -65,6 +65,7 @@ BOMB = b'<!DOCTYPE a [<!ENTITY a "aaaa">]><annotation><filename>0.png</filename>
     [
         ({"Annotations/x.xml": b"<annotation><filename>"}, "x.xml: The XML cannot be read"),
         ({"Annotations/x.xml": BOMB}, "defines entities"),
+        ({"Annotations/x.xml": BOMB.decode().encode("utf-16")}, "defines entities"),
         ({"Annotations/x.xml": b"<other/>"}, "The XML is no annotation"),
         ({"Annotations/x.xml": xml("gone.png")}, "Its picture gone.png does not exist"),
         ({"Annotations/x.xml": xml("3.png")}, "has a second XML file"),
