@@ -116,7 +116,17 @@ def _parts(name: TokenizerName) -> tuple[str, str, bool]:
         weights = ""
     if not weights and name.family == "timm":
         model, _, weights = model.partition(".")
+        if not weights and not file:
+            weights = _default_tag(model.strip())
     return model.strip(), weights.strip(), file
+
+
+@cache
+def _default_tag(model: str) -> str:
+    """The weights that timm loads where a name has no tag: they have terms as well."""
+    from digpt.tokenizers.timm import default_tag  # noqa: PLC0415 - torch and timm: seconds
+
+    return default_tag(model)
 
 
 def _fits(rule: Mapping[str, Any], family: str, model: str, weights: str) -> bool:

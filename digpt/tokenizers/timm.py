@@ -168,6 +168,14 @@ def _unreachable(name: str, model: str) -> UserError:
     return unreachable(name, file, f"timm:{model}@/path/to/model.safetensors")
 
 
+def default_tag(model: str) -> str:
+    """The tag of the weights that a model has where none is named; "" where timm has none."""
+    import timm  # noqa: PLC0415 - optional, seconds
+
+    found = timm.get_pretrained_cfg(model)
+    return (found and found.tag) or ""
+
+
 def _repository(model: str) -> str:
     """The hub repository of a model's published weights; "" where timm names none."""
     import timm  # noqa: PLC0415 - optional, seconds

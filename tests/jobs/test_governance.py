@@ -2,7 +2,6 @@
 
 import getpass
 import os
-from fnmatch import fnmatch
 from importlib.resources import files
 
 import pytest
@@ -35,6 +34,15 @@ def spec(*tokenizers: str, **more: object) -> PilotSpec:
         ("clip:MobileCLIP-S1@datacompdr", "no"),
         ("timm:vit_small_patch14_dinov2.lvd142m", "yes"),
         ("timm:vit_small_patch16_dinov3.lvd1689m", "unknown"),
+        ("timm:vit_base_patch16_dinov3_qkvb.eupe_lvd1689m", "no"),  # built like it, other terms
+        ("clip:nllb-clip-base-siglip@v1", "no"),  # not SigLIP's own weights
+        ("timm:vit_large_patch14_clip_224.dfn2b", "no"),  # the same weights as open_clip's
+        ("clip:ViT-L-14-CLIPA@datacomp1b", "yes"),
+        ("clip:EVA02-B-16@merged2b_s8b_b131k", "yes"),
+        ("timm:convnext_base.clip_laion2b", "yes"),
+        ("timm:convnext_base.clip_laion2b_augreg_ft_in12k", "unknown"),
+        ("timm:vit_small_patch16_224.dino", "unknown"),
+        ("timm:beit_base_patch16_224.in22k_ft_in22k", "unknown"),
         ("timm:vit_base_patch16_224.mae", "no"),
         ("timm:convnextv2_base.fcmae_ft_in22k_in1k_384", "no"),
         ("timm:resnet18.a1_in1k", "unknown"),
@@ -49,7 +57,7 @@ def test_commercial_use_is_as_the_list_says(name: str, commercial: str):
     assert governance.facts(name).commercial == commercial
 
 
-@pytest.mark.parametrize("name", ["clip:ViT-B-32@some_new_tag", "timm:vit_new"])
+@pytest.mark.parametrize("name", ["clip:ViT-B-32@some_new_tag", "timm:vit_new.tag"])
 def test_what_is_not_listed_is_unknown_and_says_so(name: str):
     assert governance.facts(name) == governance.UNKNOWN
 
@@ -90,20 +98,32 @@ def test_tags_that_the_library_offers_are_mostly_known():
         for model, tag in open_clip.list_pretrained()
         if governance.facts(f"clip:{model}@{tag}") == governance.UNKNOWN
     }
-    allowed = (
-        "yfcc15m",
-        "cc12m",
-        "datacomp1b",
-        "meta",
-        "v1",
-        "v2*",
-        "mrl",
-        "merged2b*",
-        "4m*",
-        "dfn*",
-        "laion*",
-    )
-    assert not {tag for tag in unlisted if not any(fnmatch(tag, a) for a in allowed)}
+    assert unlisted <= {"yfcc15m", "cc12m"}
+
+
+@pytest.mark.slow  # timm's import
+def test_without_a_tag_count_the_terms_of_the_weights_that_the_library_then_loads():
+    bare = governance.facts("timm:convnextv2_tiny")
+    assert bare == governance.facts("timm:convnextv2_tiny.fcmae_ft_in22k_in1k")
+    assert bare.needs_consent
+    assert governance.facts("timm:convnextv2_tiny@own.pt") == governance.OWN_FILE
+    assert governance.facts("timm:no_such_model") == governance.UNKNOWN
+
+
+@pytest.mark.slow  # timm's import
+def test_no_published_model_is_said_to_be_freer_than_its_library_says():
+    timm = pytest.importorskip("timm")
+    wrong = []
+    for name in timm.list_pretrained():
+        licence = timm.get_pretrained_cfg(name).license or ""
+        said = governance.facts(f"timm:{name}").commercial
+        forbids = any(part in licence for part in ("-nc-", "noncommercial", "apple-amlr"))
+        if forbids != (said == "no") and "dfn2b" not in name:  # whose licence was changed since
+            wrong.append((name, licence, said))
+        free = ("apache-2.0", "mit", "bsd-3-clause", "nvidia-open-model-license")
+        if said == "yes" and licence not in free:
+            wrong.append((name, licence, said))
+    assert wrong == []
 
 
 def test_forbidden_use_must_be_accepted_in_the_spec():
