@@ -7,6 +7,7 @@ into the embedding's space one by one, as D-iGPT's targets are (METHOD section 1
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -92,6 +93,7 @@ def load_pair(name: str, argument: str, layer: str = "projected") -> tuple[Any, 
     """A whole open_clip model, the tokenizer that its image tower is, and its text tokenizer."""
     import open_clip  # noqa: PLC0415 - optional, seconds
 
+    check_clip(name, argument, reads_texts=True)
     model, loaded, facts = _loaded(name, argument)
     made = Clip(name=name, model=model, layer=layer, visual=loaded.visual, **facts)
     return loaded, made, open_clip.get_tokenizer(model)
@@ -107,11 +109,14 @@ def _loaded(name: str, argument: str) -> tuple[str, Any, dict[str, Any]]:
     return model, loaded, _preprocessing(model, weights)
 
 
-def check_clip(name: str, argument: str) -> None:
-    """Raise a UserError where `load_clip` could only fail; nothing is loaded or downloaded."""
+def check_clip(name: str, argument: str, *, reads_texts: bool = False) -> None:
+    """Raise a UserError where `load_clip`, or `load_pair` if it reads texts, could only fail;
+    nothing is loaded or downloaded."""
     import open_clip  # noqa: PLC0415 - optional, seconds
 
     model, weights = _checked(name, argument)
+    if reads_texts:
+        _check_texts(name, model, "hf_tokenizer_name")
     if is_file(weights):
         existing(weights, name)
         return
@@ -138,7 +143,25 @@ def _checked(name: str, argument: str) -> tuple[str, str]:
         )
     if not is_file(weights):
         _check_tag(model, weights)
+    _check_texts(name, model, "hf_model_name")
     return model, weights
+
+
+def _check_texts(name: str, model: str, part: str) -> None:
+    """Raise a UserError where a part of the text side is of a package that is not here."""
+    import open_clip  # noqa: PLC0415 - optional, seconds
+
+    config = open_clip.get_model_config(model) or {}
+    if part in config.get("text_cfg", {}) and find_spec("transformers") is None:
+        raise UserError(
+            f"{name!r}: open_clip reads the texts of {model} with the package transformers, which "
+            "is not installed. Install it (pip install transformers), or choose a model with a "
+            "tokenizer of open_clip's own, such as ViT-B-32.",
+            code="needs-transformers",
+            field="tokenizer",
+            name=name,
+            model=model,
+        )
 
 
 def tower(name: str, model: str, weights: str) -> tuple[Any, dict[str, Any]]:
@@ -231,7 +254,7 @@ def _from_file(name: str, model: str, path: str) -> Any:
     try:
         return open_clip.create_model(model, pretrained=path, pretrained_text=False)
     except UNREADABLE as error:
-        raise misfit(name, model, path, error, shapes_of(model).state_dict()) from error
+        raise misfit(name, model, path, error, _shapes_of(model).state_dict()) from error
 
 
 def _from_tag(name: str, model: str, tag: str) -> Any:
@@ -260,13 +283,23 @@ def _unreachable(name: str, model: str, tag: str) -> UserError:
     return unreachable(name, file, f"clip:{model}@/path/to/weights.safetensors")
 
 
-def shapes_of(model: str) -> Any:
+def shapes_of_tower(model: str) -> tuple[Any, tuple[int, int]] | None:
+    """An image tower without any numbers in it, and what it sees; None where there is none."""
+    import open_clip  # noqa: PLC0415 - optional, seconds
+
+    if open_clip.get_model_config(model) is None:
+        return None
+    tower = _shapes_of(model, text_cfg=NO_TEXT).visual
+    return tower, _size(tower)
+
+
+def _shapes_of(model: str, **changed: Any) -> Any:
     """A whole open_clip model without any numbers in it."""
     import open_clip  # noqa: PLC0415 - optional, seconds
 
     with _silently(), torch.device("meta"):
         return open_clip.create_model(
-            model, load_weights=False, pretrained_text=False, device="meta"
+            model, load_weights=False, pretrained_text=False, device="meta", **changed
         )
 
 

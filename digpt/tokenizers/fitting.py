@@ -90,11 +90,14 @@ def fit(
 def check(name: str) -> None:
     """Raise a UserError where `fit` could only fail: an unknown model, or weights that cannot be
     had. Nothing is downloaded."""
-    checks: Mapping[str, Callable[[str, str], None]] = {"clip": check_clip, "timm": check_timm}
     part: TokenizerName | None = parse(name)
+    is_tuned = False
     while part is not None and part.family != "random":
-        if part.family in checks:
-            checks[part.family](part.canonical, part.argument or "")
+        if part.family == "clip":
+            check_clip(part.canonical, part.argument or "", reads_texts=is_tuned)
+        if part.family == "timm":
+            check_timm(part.canonical, part.argument or "")
+        is_tuned = part.tunes
         part = part.base
 
 

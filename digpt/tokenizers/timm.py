@@ -6,6 +6,7 @@ B images, h × w grid, D width.
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from digpt.errors import UserError
@@ -141,6 +142,19 @@ def create(model: str) -> nn.Module:
     import timm  # noqa: PLC0415 - optional, seconds
 
     return timm.create_model(model, pretrained=False, num_classes=0)
+
+
+def shapes_of(model: str) -> tuple[nn.Module, tuple[int, int]] | None:
+    """A model without any numbers in it, and what it sees; None where timm does not know it."""
+    import timm  # noqa: PLC0415 - optional, seconds
+    from timm.data.config import resolve_model_data_config  # noqa: PLC0415
+
+    if not timm.is_model(model):
+        return None
+    with torch.device("meta"):
+        network = create(model)
+    height, width = resolve_model_data_config(network)["input_size"][1:]
+    return network, (height, width)
 
 
 def without_classifier(weights: dict[str, Tensor], network: Any) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """About how many FLOPs tokenizers take, for estimates only: measured history corrects these hints.
 
 A published recogniser sees images at its own size whatever the pilot's. What kind of ViT it is its
-name tells; others have one figure, about that of a ViT-B/32 or a ResNet-50 at 224 px.
+name tells; others are counted, which takes the library that builds them.
 """
 
 import re
@@ -14,7 +14,7 @@ from digpt.tokenizers.names import TokenizerName, tuned_samples
 TOKEN_FLOPS: Mapping[str, float] = {"pixels": 10, "hog": 200, "filters": 4e3}  # per pixel
 FIT_FLOPS: Mapping[str, float] = {"pixels": 1, "hog": 1, "filters": 5e3, "domain-clip": 4e5}
 TOWER_FLOPS = 3e4  # per pixel, of the small in-domain tower, and of fitting what is not named above
-PUBLISHED_FLOPS = 1e10  # per image
+PUBLISHED_FLOPS = 1e10  # per image, where the library has no such model: it is refused later
 # Of a sample, in units of its tokens: both towers forwards, their last blocks or all backwards, and
 # the looks at what is held out.
 TUNING, TUNING_ALL = 2.5, 5.5
@@ -40,7 +40,7 @@ _SIZES: Mapping[str, tuple[int, int]] = {  # width, depth
 def token_flops(name: TokenizerName, image_size: int) -> float:
     """For the tokens of one image."""
     if name.facts.needs_weights:
-        return _published(name.argument or "", dict(name.options).get("size"))
+        return _published(name.family, name.argument or "", dict(name.options).get("size"))
     if name.base is not None:  # codes, a tuned recogniser or an untrained one: as what it is of
         return token_flops(name.base, image_size)
     return TOKEN_FLOPS.get(name.family, TOWER_FLOPS) * image_size**2
@@ -54,12 +54,16 @@ def fit_flops(name: TokenizerName, image_size: int, images: int) -> float:
     return FIT_FLOPS.get(name.family, TOWER_FLOPS) * image_size**2
 
 
-def _published(argument: str, size: str | None) -> float:
+def _published(family: str, argument: str, size: str | None) -> float:
     """Of a model that is not ours, by its name and the size that was asked for."""
-    model = argument.partition("@")[0].partition(".")[0]
+    whole = argument.partition("@")[0].strip()
+    model = whole.partition(".")[0]
     kind = _KIND.search(model)
     if kind is None:
-        return PUBLISHED_FLOPS
+        from digpt.tokenizers.work import counted_flops  # noqa: PLC0415 - torch, timm: seconds
+
+        known = model if family == "timm" else whole
+        return counted_flops(family, known, int(size) if size else None) or PUBLISHED_FLOPS
     dim, depth = _SIZES[kind[1].lower()]
     said = _SIDE.findall(model)
     side = int(size or (said[-1] if said else 518 if "dinov2" in model else 224))

@@ -1,6 +1,7 @@
 """clip and timm: tiny models made here, so nothing is downloaded."""
 
 import os
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -228,6 +229,17 @@ def test_a_clip_file_with_another_width_of_its_texts_is_refused(shelf, fit, data
 )
 def test_what_could_only_fail_is_known_beforehand(name, said, offline):
     with pytest.raises(UserError, match=said):
+        fitting.check(name)
+
+
+@pytest.mark.skipif(find_spec("transformers") is not None, reason="its texts can be read here")
+@pytest.mark.parametrize(
+    "name", ["clip:xlm-roberta-base-ViT-B-32@laion5b_s13b_b90k",
+             "domain-clip(clip:ViT-B-16-SigLIP2@webli)",
+             "codebook:64(domain-clip(clip:ViT-B-16-SigLIP2@webli))"],
+)  # fmt: skip
+def test_texts_that_need_a_package_are_refused_before_anything_is_loaded(name, offline):
+    with pytest.raises(UserError, match="with the package transformers, which is not installed"):
         fitting.check(name)
 
 
