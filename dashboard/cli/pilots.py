@@ -410,6 +410,7 @@ def _show_seen(images: Mapping[str, int | None], me: Viewer) -> None:
     rows = [(arm_name_of(arm, me), me.number(n, "count")) for arm, n in images.items() if n]
     if len({number for _, number in rows}) > 1:
         table(_heads(("column.name", "column.images_seen"), me), rows)
+        print(me.text("column.images_seen.note"))
 
 
 class _Ticker:

@@ -181,6 +181,7 @@ class TestCompare:
         def table(seen: dict[str, int]) -> str:
             images = [seen.get(arm, 0) for arm in shown.rows.arm]
             card = arms_card(replace(shown, rows=shown.rows.assign(images_seen=images)), EN)
+            assert ("under equal load" in card) == (len(set(seen.values())) > 1)
             return card.split("compare-arms-rows")[1].split("</table>")[0]
 
         shown = compare.view(service, compare.Choice(("p1",)))
@@ -289,6 +290,7 @@ class TestNew:
         shown = plan(replace(found, arms=arms), EN)
         assert "Images seen" in shown
         assert "56,064" in shown
+        assert "under equal load" in shown
 
     def test_usual_values_are_filled_in(self, service):
         shown = new.view(service, Draft())

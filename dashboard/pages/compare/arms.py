@@ -32,16 +32,18 @@ def arms_card(shown: View, me: Viewer) -> Html:
     heads = [me.text("column.name"), metric, me.text("compare.gain"), "", me.text("column.device"),
              me.text("column.cost")]  # fmt: skip
     lines = [_arm_line(row, gains.get((row.pilot, row.arm)), reach, me) for row in records(rows)]
-    numeric = (1, 2, 4, 5)
+    numeric, note = (1, 2, 4, 5), NOTHING
     if rows.images_seen[rows.images_seen > 0].nunique() > 1:  # arms that were to spend the same
         heads.append(me.text("column.images_seen"))
         for line, seen in zip(lines, rows.images_seen, strict=True):
             line.append(me.number(int(seen), "count") if seen else "–")
         numeric = (*numeric, 6)
+        note = h('<p class="d-note">{n}</p>', n=me.text("column.images_seen.note"))
     return join(
         [
             card_head(title, caption, me, data, "compare-arms"),
             h('<div id="compare-arms-rows">{t}</div>', t=table(heads, lines, numeric=numeric)),
+            note,
             data.table("compare-arms"),
         ]
     )

@@ -70,7 +70,10 @@ def _arms(found: EstimateView, me: Viewer) -> Html:
         for a in found.arms
     ]
     heads = [me.text(f"column.{c}") for c in columns]
-    return table(heads, rows, numeric=range(1, len(columns)))
+    note = (
+        h('<p class="d-note">{n}</p>', n=me.text("column.images_seen.note")) if differs else NOTHING
+    )
+    return join([table(heads, rows, numeric=range(1, len(columns))), note])
 
 
 def _range(value: Range, kind: str, currency: str, me: Viewer) -> Html:
