@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from dashboard.findings import finding_text, fix_text, health_text
+from dashboard.findings import found_and_fix, health_text
 from dashboard.problems import builtin_notes, remark_words
 from dashboard.text import Viewer
 from digpt.data.remarks import as_remark
@@ -35,7 +35,9 @@ def as_markdown(
     """The card in the reader's language, after the questions of Gebru et al. 2018."""
     parts = [
         f"# {me.text('data.card.of', name=card['name'])}",
-        "\n".join(f"- **{label}**: {value}" for label, value in fact_lines(card, me)),
+        "\n".join(
+            f"- **{label}**{me.text('colon')}{value}" for label, value in fact_lines(card, me)
+        ),
         f"## {me.text('data.counts')}",
         _counts(card, me),
     ]
@@ -57,8 +59,8 @@ def as_markdown(
         parts += [f"## {me.text('data.notes')}", "\n".join(f"- {r}" for r in remarks)]
     if versions:
         lines = [
-            f"- {me.text('new.version', n=v.version)}: {v.created_at:%Y-%m-%d}, "
-            f"{me.number(v.images, 'count')}, `{v.fingerprint[:12]}`"
+            f"- {me.text('new.version', n=v.version)}{me.text('colon')}{v.created_at:%Y-%m-%d}, "
+            f"{me.text('data.fact.images')} {me.number(v.images, 'count')}, `{v.fingerprint[:12]}`"
             for v in versions
         ]
         parts += [f"## {me.text('data.versions')}", "\n".join(lines)]
@@ -146,7 +148,7 @@ def _health(health: "Health | None", me: Viewer) -> str:
     if health is None:
         return me.text("data.health.unknown")
     lines = [
-        f"- **{me.text(f'severity.{f.severity}')}**: {finding_text(f, me)} {fix_text(f, me)}"
+        f"- **{me.text(f'severity.{f.severity}')}**{me.text('colon')}{found_and_fix(f, me)}"
         for f in health.findings
     ]
     return "\n".join([health_text(health, me), "", *lines]).rstrip()

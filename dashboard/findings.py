@@ -26,6 +26,11 @@ def fix_text(found: "Finding", me: Viewer) -> str:
     return me.text(f"health.{found.code}.fix")
 
 
+def found_and_fix(found: "Finding", me: Viewer) -> str:
+    """What is wrong and what to do, as text; Japanese sentences follow without a space."""
+    return ("" if me.language == "ja" else " ").join((finding_text(found, me), fix_text(found, me)))
+
+
 def health_text(found: "Health", me: Viewer) -> str:
     """How many findings of each severity, or that there are none."""
     count = me.number(found.images, "count")

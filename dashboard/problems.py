@@ -34,6 +34,8 @@ def problem_words(found: "Problem", me: Viewer) -> tuple[str, str]:
         return found.what, found.fix
     what, fix = translations(me.language)["kinds"][found.code]
     facts = {name: _fact(value, me.language) for name, value in found.facts.items()}
+    if has_text(f"split.{facts.get('split')}"):
+        facts["split"] = me.text(f"split.{facts['split']}")
     return what.format(**facts), fix.format(**facts)
 
 

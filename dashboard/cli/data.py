@@ -22,7 +22,7 @@ from dashboard.cli.common import (
 from dashboard.cli.progress import TerminalReporter
 from dashboard.datacard import as_json as as_json_card
 from dashboard.datacard import as_markdown
-from dashboard.findings import finding_text, fix_text, health_text, move_text, remark_text
+from dashboard.findings import found_and_fix, health_text, move_text, remark_text
 from dashboard.problems import dataset_notes, format_words, place_words, problem_words, remark_words
 from dashboard.text import Viewer
 from digpt.errors import UserError
@@ -117,7 +117,7 @@ def add(
 def _outcome(result: "ImportResult", me: Viewer, *, dry_run: bool) -> str:
     """What came of it, in one line."""
     counts = [
-        me.text("cli.import.count", count=sum(by_class.values()), split=split)
+        me.text("cli.import.count", count=sum(by_class.values()), split=_split(split, me))
         for split, by_class in result.counts.items()
     ]
     said = me.text(
@@ -131,6 +131,11 @@ def _outcome(result: "ImportResult", me: Viewer, *, dry_run: bool) -> str:
         counts=me.text("list.separator").join(counts),
         format=format_words(result, me),
     )
+
+
+def _split(name: str, me: Viewer) -> str:
+    """A split as the terminal calls it: by its own word in English."""
+    return name if me.language == "en" else me.text(f"split.{name}")
 
 
 def _refusal(first: "Problem") -> dict[str, object]:
@@ -195,7 +200,7 @@ def show(
     facts = {"name": view.name, "images": view.images, "classes": len(view.classes)}
     print(me.text("cli.show.line", **facts, licence=licence))
     rows = [
-        (split if lang == "en" else me.text(f"split.{split}"), label or me.text("cli.show.none"), n)
+        (_split(split, me), label or me.text("cli.show.none"), n)
         for split, by_class in view.counts.items()
         for label, n in by_class.items()
     ]
@@ -219,10 +224,11 @@ def health(
     if as_json:
         emit({"dataset": name, "worst": found.worst()} | plain(found))
         return
-    print(f"{name}: {health_text(found, me)}")
+    colon = me.text("colon")
+    print(f"{name}{colon}{health_text(found, me)}")
     for finding in found.findings:
         severity = me.text(f"severity.{finding.severity}") if lang == "ja" else finding.severity
-        print(f"\n{severity}: {finding_text(finding, me)} {fix_text(finding, me)}")
+        print(f"\n{severity}{colon}{found_and_fix(finding, me)}")
         for file, remark in list(zip_longest(finding.files, finding.remarks, fillvalue=""))[:SHOWN]:
             print(f"  {file}{f'  ({remark_text(remark, me)})' if remark else ''}")
         if len(finding.files) > SHOWN:

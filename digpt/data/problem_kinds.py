@@ -195,6 +195,10 @@ _TABLES = {
         "The table has no header: column {path} is taken as paths, column {label} as classes.",
         "Nothing need be done if that is right; else write the names of the columns above them.",
     ),
+    "table-split": _note(
+        "The column {name!r} is taken as the split: its cells say {words}.",
+        "Nothing need be done if that is right; else name the column of splits split.",
+    ),
     "table-ids": _note(
         "The column {name!r} is taken as the names of pictures, {label!r} as their classes.",
         "Nothing need be done if that is right; else name the right columns path and label.",

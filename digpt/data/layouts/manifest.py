@@ -48,9 +48,31 @@ def is_manifest(table: Table) -> bool:
 def understood(table: Table, source: Source) -> Table:
     """The table with names for its columns where it has no header, or where the pictures are known
     by an id, as on Kaggle; else as it is."""
-    if not table.rows or is_manifest(table):
+    if table.rows and not is_manifest(table):
+        table = _without_header(table, source) or _with_ids(table, source) or table
+    return _with_split(table)
+
+
+def _with_split(table: Table) -> Table:
+    """The one column whose every cell speaks of a split, by whatever name, is that of splits."""
+    meant = roles(table.header)
+    if "split" in meant or not is_manifest(table):
         return table
-    return _without_header(table, source) or _with_ids(table, source) or table
+    words = {i: _split_words(table, i) for i, role in enumerate(meant) if role == "attribute"}
+    found = [i for i, said in words.items() if len({SPLIT_NAMES[word] for word in said}) > 1]
+    if len(found) != 1:
+        return table
+    at, header = found[0], list(table.header)
+    said = problem("table-split", table.path, name=header[at], words=words[at])
+    header[at] = "split"
+    return table._replace(header=header, problems=[*table.problems, said])
+
+
+def _split_words(table: Table, column: int) -> tuple[str, ...]:
+    """The words of a column in which no other cell stands than words for splits, else ()."""
+    cells = (row[column].strip().lower() for _, row in table.rows if column < len(row))
+    words = tuple(dict.fromkeys(filter(None, cells)))
+    return words if all(word in SPLIT_NAMES for word in words) else ()
 
 
 def _without_header(table: Table, source: Source) -> Table | None:

@@ -372,3 +372,21 @@ def test_a_bad_box_is_named_and_can_be_skipped(pictures, row: str, what: str):
     source = pictures(f"path,label,xmin,ymin,xmax,ymax\n{good}{row}\n")
     assert what in errors(read(source, name="x", task="detection"))[0]
     assert read(source, name="x", task="detection", skip_bad=True).dataset is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "splits"),
+    [
+        (("学習", "検証", "テスト"), ["train", "train", "val", "val", "test", "test"]),
+        (("学習", "学習", "学習"), None),  # says nothing
+        (("A", "検証", "テスト"), None),  # says something else
+    ],
+)
+def test_a_column_of_words_for_splits_is_that_whatever_its_name(pictures, words, splits):
+    rows = "".join(f"{i}.png,{'良傷'[i % 2]},{words[i // 2]}\n" for i in range(6))
+    found = read(pictures(f"ファイル名,判定,区分\n{rows}".encode("cp932")), name="x")
+    assert found.dataset is not None
+    assert (found.dataset.split.tolist() == splits) is (splits is not None)
+    told = [p for p in found.problems if p.code == "table-split"]
+    assert [p.facts["name"] for p in told] == ["区分"] * (splits is not None)
+    assert ("区分" in found.dataset.attributes) is (splits is None)
