@@ -3,6 +3,7 @@
 import sys
 import time
 
+from dashboard.progress import progress_text
 from dashboard.text import Viewer
 
 
@@ -11,16 +12,16 @@ class TerminalReporter:
 
     def __init__(self, what: str, me: Viewer) -> None:
         self._what, self._me = what, me
-        self._last = 0.0
+        self._last, self._began = 0.0, time.monotonic()
 
     def progress(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if not sys.stderr.isatty() or (now - self._last < 0.2 and done < total):
+        if not total or not sys.stderr.isatty() or (now - self._last < 0.2 and done < total):
             return
         self._last = now
         end = "\n" if done >= total else ""
-        line = self._me.text("cli.progress", what=self._what, done=done, total=total)
-        print(f"\r{line}", end=end, file=sys.stderr, flush=True)
+        line = progress_text(self._what, done, total, self._me, now - self._began)
+        print(f"\r\033[K{line}", end=end, file=sys.stderr, flush=True)
 
     def metric(self, step: int, **values: float) -> None: ...
 

@@ -37,6 +37,7 @@ from dashboard.quality import (
 from dashboard.ranges import in_brackets
 from dashboard.text import Viewer
 from digpt.errors import UserError
+from digpt.tokenizers.names import split_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -144,7 +145,7 @@ def _bare(words: str) -> str:
 
 
 def _names(text: str) -> list[str]:
-    names = [n.strip() for n in text.split(",") if n.strip()]
+    names = split_names(text)
     if not names:
         raise UserError(
             'Name at least one tokenizer, e.g. "pixels,filters".',

@@ -9,13 +9,13 @@ from typing import Any, Generic, TypeVar
 import gradio as gr
 
 from dashboard.html import NOTHING, Html, bar, h, note
+from dashboard.progress import progress_text
 from dashboard.text import Viewer
 from digpt.errors import Cancelled, UserError
 from digpt.reporter import Quiet, Reporter
 
 T = TypeVar("T")
 EVERY = 0.4  # seconds between two looks
-TOLD_AFTER, TOLD_FROM = 15.0, 0.02  # seconds and share of the work before the rest is estimated
 
 
 class Background(Generic[T]):
@@ -110,15 +110,8 @@ def progress_box(at: tuple[int, int], words: str, me: Viewer, seconds: float = 0
     """A bar with what is being done, how far it is after so many seconds and, once that can be
     told, how long it still takes."""
     done, total = at
-    share = done / total if total else 0.0
-    said = me.text(
-        "work.at", what=words, done=me.number(done, "count"), total=me.number(total, "count")
-    )
-    if seconds >= TOLD_AFTER and TOLD_FROM <= share < 1:
-        left = me.number(seconds / share - seconds, "duration")
-        said = me.text("list.separator").join([said, me.text("progress.left", time=left)])
     return h(
         '<div class="d-work" aria-live="polite">{bar}<p class="d-note">{said}</p></div>',
-        bar=bar(share, words),
-        said=said if total else words,
+        bar=bar(done / total if total else 0.0, words),
+        said=progress_text(words, done, total, me, seconds) if total else words,
     )

@@ -7,6 +7,7 @@ Grammar: `family[:argument][?option=value&...][(base)]`; for example `pixels`,
 `domain-clip?blocks=4(clip:ViT-B-32@openai)`, `codebook:512(domain-clip)`.
 """
 
+import re
 import string
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -190,6 +191,24 @@ def parse(name: str) -> TokenizerName:
         if options and base is None:
             raise _wrong(name, "blocks")
     return TokenizerName(family, argument or None, base, options)
+
+
+def split_names(text: str) -> list[str]:
+    """Names with commas between them; a comma in brackets or in a caption template parts none."""
+    names: list[str] = []
+    for part in text.split(","):
+        before = names[-1] if names else ""
+        is_open = before.count("(") > before.count(")")
+        in_template = before.startswith("domain-clip:") and not _starts_a_name(part)
+        if is_open or in_template:
+            names[-1] += f",{part}"
+        elif part.strip():
+            names.append(part.strip())
+    return [name.strip() for name in names]
+
+
+def _starts_a_name(part: str) -> bool:
+    return re.split(r"[:?(]", part.strip())[0].strip() in FAMILIES
 
 
 def template_fields(argument: str) -> tuple[str, ...]:

@@ -546,7 +546,7 @@ class FakeService:
             ("hog", "Edges by hand, no network", "", False, False, True, ""),
             ("random", "Untrained network, a control", "", False, False, True, ""),
             ("clip:ViT-B-32@laion2b_s34b_b79k", "General recogniser", "MIT", True, False, False,
-             "Weights are not on this machine."),
+             "needs-weights"),
         )  # fmt: skip
         return [
             TokenizerView(

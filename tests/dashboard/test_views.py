@@ -68,15 +68,16 @@ from dashboard.pages.runs.stages import cell, stage_table
 from dashboard.pages.runs.view import stage_lines
 from dashboard.pages.tokens.codes import curve as code_curve
 from dashboard.pages.tokens.deep import deep_card, offer
+from dashboard.pages.tokens.families import families
 from dashboard.pages.tokens.licences import forbidden
 from dashboard.pages.tokens.licences import licences as token_licences
 from dashboard.pages.tokens.parts import cards as token_cards
 from dashboard.pages.tokens.view import CODES, FIRST, is_offered, offered, price
 from dashboard.pages.tokens.view import head as tokens_head
-from dashboard.pages.tokens.view import named as named_tokenizers
 from dashboard.text import Viewer
 from digpt.data.problems import problem
 from digpt.errors import Cancelled, UserError
+from digpt.tokenizers.names import split_names
 from jobs.computing import Wish
 from jobs.roi.case import parse_case
 from jobs.spec import load_spec
@@ -609,6 +610,15 @@ class TestTokens:
         assert left not in progress_box((25, 100), "x", me)
         about = me.text("progress.left", time="|").partition("|")[0]
         assert about not in progress_box((1, 100), "x", me, 30)
+        assert f">x{me.text('colon')}25%" in progress_box((25, 100), "x", me)  # parts of one work
+        assert "25%" not in progress_box((250, 1000), "x", me)
+
+    @pytest.mark.parametrize("me", [EN, JA])
+    def test_every_family_and_the_grammar_of_names_can_be_looked_up(self, service, me):
+        made = families(tokens.view(service), me)
+        assert all(one.name in made for one in service.tokenizers())
+        assert me.text("cli.state.needs-weights") in made
+        assert "domain-clip:" + me.text("tokens.families.template") in made
 
     @pytest.mark.parametrize(
         ("train", "codes"),
@@ -693,7 +703,7 @@ class TestTokens:
         assert '<figcaption class="d-note">unlabelled</figcaption>' in token_cards(shown, EN)
 
     def test_names_come_apart_at_commas(self):
-        assert named_tokenizers(" filters, codebook:8(filters) ,") == [
+        assert split_names(" filters, codebook:8(filters) ,") == [
             "filters",
             "codebook:8(filters)",
         ]

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from dashboard.html import Html, card_head, note
+from dashboard.html import Html, card_head, join, note
 from dashboard.pages.background import Errand
 from dashboard.pages.shell import PRIVATE, QUIET, opening, page_html, viewer
 from dashboard.pages.tokens.codes import curve
 from dashboard.pages.tokens.deep import deep_card, offer
+from dashboard.pages.tokens.families import families
 from dashboard.pages.tokens.licences import forbidden, licences
 from dashboard.pages.tokens.parts import cards
 from dashboard.pages.tokens.view import (
@@ -18,13 +19,13 @@ from dashboard.pages.tokens.view import (
     choices,
     head,
     is_offered,
-    named,
     offered,
     price,
     view,
 )
 from dashboard.text import Viewer
 from digpt.errors import UserError
+from digpt.tokenizers.names import split_names
 
 if TYPE_CHECKING:
     from jobs.service import PilotService
@@ -133,7 +134,7 @@ class _Page:
         """The names to begin with on a dataset, unless a person has entered others."""
         me, wanted = viewer(request, self.me.language), offered(self.service.dataset(dataset))
         why = "" if len(wanted) > len(FIRST) else me.text("tokens.names.few")
-        kept = named(names)
+        kept = split_names(names)
         return gr.update(
             value=", ".join(wanted) if not kept or is_offered(kept) else names, info=why
         )
@@ -144,26 +145,27 @@ class _Page:
         """What is known of a dataset and the named tokenizers."""
         me = viewer(request, self.me.language)
         try:
-            shown = view(self.service, dataset or "", named(names), base)
+            shown = view(self.service, dataset or "", split_names(names), base)
         except UserError:  # a wrong name: said where the price would stand
             shown = view(self.service, dataset or "", (), base)
         wanted = forbidden(shown)
         kept = [name for name in accepted or () if name in wanted]
         consent = gr.update(choices=wanted, value=kept, visible=bool(wanted))
         drawn = [part(shown, me) for part in (deep_card, cards, curve)]
-        return [head(shown, me), licences(shown, me), consent, *drawn]
+        told = join([families(shown, me), licences(shown, me)])
+        return [head(shown, me), told, consent, *drawn]
 
     def quote(self, dataset: str, names: str, request: gr.Request) -> Html:
         """What a deep check would take, or why there can be none."""
         me = viewer(request, self.me.language)
         try:
-            found = price(self.service, dataset, named(names))
+            found = price(self.service, dataset, split_names(names))
         except UserError as error:
             return note(me.error(error), "more", "tokens-deep-why")
         return offer(found, me)
 
     def wanted(self, dataset: str, names: str) -> list[str]:
-        return named(names) or [*offered(self.service.dataset(dataset))]
+        return split_names(names) or [*offered(self.service.dataset(dataset))]
 
     def examine(
         self, dataset: str, names: str, _: str, accepted: list[str], request: gr.Request

@@ -13,7 +13,7 @@ from digpt.errors import UserError
 from digpt.tokenizers.names import parse
 from jobs.families import MOST_CODES, OWN, codes_for
 from jobs.governance import Facts
-from jobs.views import LicenceAccepted
+from jobs.views import LicenceAccepted, TokenizerView
 
 if TYPE_CHECKING:
     from digpt.tokenizers.code_curve import CodeCurve
@@ -37,6 +37,7 @@ class View:
     licences: Mapping[str, Facts]  # of the named tokenizers and of the base of the curve
     curve: "CodeCurve | None"  # over numbers of codes
     accepted: tuple[LicenceAccepted, ...]  # for checks of the dataset
+    families: Sequence[TokenizerView]  # what can be named
 
 
 def view(
@@ -50,7 +51,8 @@ def view(
     curve = _curve(service, chosen, base)
     licences = _licences(service, [*wanted, *([base] if base else [])])
     accepted = service.licences_accepted(chosen)
-    return View(datasets, chosen, wanted, found, deep, licences, curve, accepted)
+    families = service.tokenizers(chosen)
+    return View(datasets, chosen, wanted, found, deep, licences, curve, accepted, families)
 
 
 def choices(service: "PilotService", dataset: str = "") -> tuple[tuple["DatasetView", ...], str]:
@@ -98,11 +100,6 @@ def price(service: "PilotService", dataset: str, names: Sequence[str]) -> "Estim
     """Of a deep check; a UserError says why these tokenizers cannot have one here."""
     wanted = tuple(names) or offered(service.dataset(dataset))
     return service.estimate(service.deep_spec(dataset, wanted))
-
-
-def named(text: str) -> list[str]:
-    """Names from a field, commas between them."""
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def head(shown: View, me: Viewer) -> Html:

@@ -7,6 +7,7 @@ import pytest
 
 from digpt.errors import UserError
 from digpt.tokenizers import FAMILIES, parse
+from digpt.tokenizers.names import split_names
 
 
 @pytest.mark.parametrize(
@@ -115,3 +116,17 @@ def test_names_are_read_without_torch():
     code = "import sys, digpt.tokenizers.names; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (" pixels,filters ,, hog", ["pixels", "filters", "hog"]),
+        ("domain-clip:a {class}, {light}, hog", ["domain-clip:a {class}, {light}", "hog"]),
+        ("codebook:8(domain-clip:a {class}, {light}), hog?x=1",
+         ["codebook:8(domain-clip:a {class}, {light})", "hog?x=1"]),
+        ("filters, fliters", ["filters", "fliters"]),
+    ],
+)  # fmt: skip
+def test_commas_part_names_but_not_a_caption_template(text, names):
+    assert split_names(text) == names
