@@ -267,7 +267,7 @@ class Casework(Home):
             load_spec(record.spec).resolved,
             self._latencies(pilot_id, stages, measure=measure),
             wish=wish or Wish(),
-            calibration=calibrated(self._store),
+            calibration=calibrated(self.settings, self._store),
             prices=self._prices,
             currency=currency or record.currency,
             arm=arm,

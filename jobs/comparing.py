@@ -94,6 +94,7 @@ class Comparing(Casework):
             "status": record.status,
             "arms": arms,
             "decision": self._decision(record),
+            "error": record.error,
         }
 
     def _with_outcome(self, record: PilotRecord) -> PilotRecord:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from digpt.errors import UserError
-from jobs.engine.head import attach, cpu_count
+from jobs.engine.head import attach, knock
+from jobs.engine.layout import layout
 from jobs.engine.supervisor import LEASE
 from jobs.settings import Settings, ensure_home
 from jobs.store import Store
@@ -49,18 +50,13 @@ def cluster(settings: Settings, store: Store) -> Cluster:
     return Cluster(
         alive=attach(settings) is not None,
         supervisor=store.lease_owner(LEASE) is not None,
-        slots=slots(settings),
+        slots=layout(settings, store).slots,
         busy=sum(s == "running" for s in states),
         devices=(platform.processor() or platform.machine(),),
         disk_free_bytes=shutil.disk_usage(settings.home).free,
         home=str(settings.home),
         queue=sum(s in ("waiting", "queued") for s in states),
     )
-
-
-def slots(settings: Settings) -> int:
-    """Stages side by side: as set, else one for each core this process may use."""
-    return settings.slots or cpu_count()
 
 
 def _system() -> Check:
@@ -115,6 +111,8 @@ def _ray(settings: Settings) -> Check:
     """Whether Ray is there; whether it runs is only said, it starts with the first pilot."""
     version = importlib.metadata.version("ray")
     try:
+        if settings.ray_address:
+            knock(settings.ray_address)
         state = "running" if attach(settings) else "starts with the first pilot"
     except UserError as error:
         return Check("ray", "failed", error.message)

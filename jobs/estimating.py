@@ -9,10 +9,9 @@ from itertools import groupby
 
 from digpt.recipe import Recipe, without_off
 from jobs import equal, looks
-from jobs.doctor import slots
+from jobs.engine.layout import cluster, layout
 from jobs.engine.plan import DatasetFacts, Plan, Stage, arm_seeds
-from jobs.money.calibrate import Calibration, calibrate
-from jobs.money.estimate import Estimate, History, StageWork, expected_seconds
+from jobs.money.estimate import Calibration, Estimate, History, StageWork, expected_seconds
 from jobs.money.estimate import Range as MoneyRange
 from jobs.money.estimate import estimate as estimate_work
 from jobs.money.pricing import PriceTable
@@ -41,7 +40,8 @@ def estimate(
     """What the plan will take from here, with 80% intervals; done stages cost nothing."""
     states = store.states([s.key for s in plan.stages])
     done = {key for key, state in states.items() if state == "done"}
-    calibration, history = calibrated(store), past(store)
+    place = layout(settings, store)
+    calibration, history = calibrated(settings, store), past(settings, store)
 
     def work_out(stages: Sequence[Stage], reused: set[str]) -> Estimate:
         return estimate_work(
@@ -50,11 +50,12 @@ def estimate(
             history=history,
             prices=prices,
             currency=currency,
-            slots=slots(settings),
+            slots=place.slots,
+            cores_per_slot=place.held,
         )
 
     whole = work_out(plan.stages, done)
-    per_second = prices.cost(calibration.device, 1.0, currency, 1.0)
+    per_second = prices.cost(calibration.device, 1.0, currency, place.held)
     seen = {s.kind for s in whole.stages if s.observations}
     limit, given = spec.limits.money, looks.assign(spec.arms)
     return EstimateView(
@@ -87,28 +88,35 @@ def estimate(
     )
 
 
-def calibrated(store: Store) -> Calibration:
-    """This machine's matrix rate, measured once for each home and kept."""
-    kept = store.get_value(CALIBRATION_KEY)
-    if kept:
+def calibrated(settings: Settings, store: Store) -> Calibration:
+    """The matrix rate that a stage has: of the cluster's worker, else of this machine, measured
+    once for each home and number of threads, and kept."""
+    if met := cluster(settings, store):
+        return Calibration(**met["calibration"])
+    kept, place = store.get_value(CALIBRATION_KEY), layout(settings, store)
+    if kept and (kept["threads"], kept["device"] == "cpu") == (place.threads, place.gpu == 0):
         return Calibration(**kept)
-    import torch  # noqa: PLC0415 - seconds to import, and only until the first measurement
+    from jobs.money.calibrate import calibrate  # noqa: PLC0415 - torch, until the first measurement
 
-    found = calibrate("cuda" if torch.cuda.is_available() else "cpu")
+    found = calibrate("cuda" if place.gpu else "cpu", place.threads)
     store.set_value(CALIBRATION_KEY, asdict(found))
     return found
 
 
-def likely_seconds(kind: str, units: float, cost_hint: float, store: Store) -> float:
+def likely_seconds(
+    kind: str, units: float, cost_hint: float, settings: Settings, store: Store
+) -> float:
     """Device-seconds to be expected of a stage of that kind, on this home's device."""
     work = StageWork("", kind, units, cost_hint, False)
-    return expected_seconds(work, calibration=calibrated(store), history=past(store))
+    return expected_seconds(
+        work, calibration=calibrated(settings, store), history=past(settings, store)
+    )
 
 
-def pace(arm: Arm, recipe: Recipe, store: Store) -> float:
+def pace(arm: Arm, recipe: Recipe, settings: Settings, store: Store) -> float:
     """Device-seconds of one image in an arm's training steps; measured once for each home and kept,
     so that the plan of a spec stays what it was."""
-    here = calibrated(store)
+    here = calibrated(settings, store)
     width, codes = equal.token_shape(arm, recipe)
     values = without_off(asdict(replace(recipe, images_seen=1)))
     facts = [arm.method, width, codes, here.device, here.threads, values]
@@ -120,24 +128,28 @@ def pace(arm: Arm, recipe: Recipe, store: Store) -> float:
 
     from digpt.models import Target  # noqa: PLC0415 - torch
     from digpt.pretrain.pace import seconds_per_image  # noqa: PLC0415 - torch
+    from digpt.threads import threads  # noqa: PLC0415 - torch
 
-    seconds = seconds_per_image(
-        arm.method,
-        recipe,
-        Target(width, codes),
-        equal.flops_per_image(arm, recipe),
-        torch.device("cuda" if torch.cuda.is_available() else "cpu"),
-    )
+    with threads(here.threads):
+        seconds = seconds_per_image(
+            arm.method,
+            recipe,
+            Target(width, codes),
+            equal.flops_per_image(arm, recipe),
+            torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+        )
     store.set_value(key, {"seconds_per_image": seconds})
     return seconds
 
 
-def past(store: Store) -> list[History]:
-    """Finished stages of every kind, oldest first."""
+def past(settings: Settings, store: Store) -> list[History]:
+    """Finished stages of every kind that had as many cores as one has now, oldest first."""
+    held = layout(settings, store).held
     return [
         History(kind, p.seconds, p.units, p.cost_hint, p.device_type)
         for kind in KINDS
         for p in reversed(store.history(kind))
+        if p.cores == held
     ]
 
 

@@ -15,6 +15,7 @@ import torch
 from digpt.data.prepared import load_prepared, pixels
 from digpt.meter import count_flops
 from digpt.reporter import Reporter
+from digpt.threads import threads
 from digpt.transfer.features import as_images
 from digpt.transfer.predictions import labelled
 from jobs.engine.artifacts import Artifacts
@@ -83,13 +84,9 @@ def _measure_stage(
 
     width = features(photos[:1]).shape[1]
     head = _head(protocol, width, len(data.classes), len(labelled(data, "train")))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with threads(1):
         batch = _repeat(lambda: head(features(photos)), BATCH)
         alone = _repeat(lambda: head(features(photos[:1])), 1)
-    finally:
-        torch.set_num_threads(threads)
     low, high = np.quantile(batch, SPREAD)
     flops = count_flops(lambda: features(photos[:1]))
     return Latency(

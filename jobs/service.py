@@ -361,13 +361,13 @@ class PilotService(Datawork, Tokenwork, Comparing):
         """Device-seconds of an arm's training steps, for specs that equalise these."""
         from jobs.estimating import pace  # noqa: PLC0415 - start-up time
 
-        return pace(arm, recipe, self._store)
+        return pace(arm, recipe, self.settings, self._store)
 
     def _pretrain_seconds(self, images: float, flops: float) -> float:
         """Device-seconds to be expected of a pretraining."""
         from jobs.estimating import likely_seconds  # noqa: PLC0415 - start-up time
 
-        return likely_seconds("pretrain", images, flops, self._store)
+        return likely_seconds("pretrain", images, flops, self.settings, self._store)
 
     def _estimate(self, spec: PilotSpec, plan: Plan) -> EstimateView:
         from jobs.estimating import estimate  # noqa: PLC0415 - start-up time

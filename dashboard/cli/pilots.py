@@ -366,6 +366,8 @@ def _show_summary(summary: dict[str, Any], me: Viewer) -> None:
     if without:
         arms = me.text("list.separator").join(without)
         print(me.text("cli.pilot.without", arms=arms))
+    if summary["error"]:
+        print(me.text("cli.pilot.stopped", why=stored_error(summary["error"], me)))
     if summary["decision"]:
         verdict = summary["decision"]["verdict"]
         said = me.text(f"verdict.{verdict}") if verdict else me.text("roi.no-verdict")

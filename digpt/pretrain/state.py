@@ -23,6 +23,7 @@ from digpt.pretrain.precision import resolve_precision
 from digpt.pretrain.randomness import WEIGHTS, mixed
 from digpt.recipe import Recipe, without_off
 from digpt.reporter import Reporter
+from digpt.threads import threads
 
 FIRST_SCALE = 2.0**16  # of fp16 gradients; halved after each overflow
 KEPT_BYTES = 2**30  # of activations on a CPU; 64 images of the quick recipe keep 40 MB
@@ -156,11 +157,8 @@ def threads_of(checkpoint: Checkpoint | None, reporter: Reporter) -> Iterator[No
             " it end bit for bit as if it had not been stopped.",
             "warning",
         )
-    torch.set_num_threads(begun)
-    try:
+    with threads(begun):
         yield
-    finally:
-        torch.set_num_threads(here)
 
 
 _KEPT = ("micro_batch", "seconds", "flops_per_image", "first_loss", "curve")  # values of a `Run`

@@ -9,12 +9,13 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from digpt.errors import UserError
 from jobs.engine.head import START_SECONDS, attach, authenticate, ensure_head
+from jobs.engine.layout import Layout, lay_out
 from jobs.engine.worker import Task, Worker
 from jobs.settings import Settings
 from jobs.store.records import Cost
@@ -26,6 +27,7 @@ WARM_SLOTS = 4  # workers made at once, so that their imports run side by side
 LOOK_SECONDS = 2.0  # between looks whether our own head lives
 GREET_SECONDS = 60.0  # between asking after idle workers
 ASK_SECONDS = 5.0  # for a worker's answer
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +58,20 @@ class _Busy:
 class RayExecutor:
     """Runs attempts on a Ray cluster: our own head, or the one at DIGPT_RAY_ADDRESS."""
 
-    def __init__(self, settings: Settings, runner: str = RUNNER) -> None:
-        self.settings, self.runner = settings, runner
+    def __init__(
+        self,
+        settings: Settings,
+        runner: str = RUNNER,
+        met: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        """met: is told what a cluster that is not ours has (see `layout.cluster`)."""
+        self.settings, self.runner, self.met = settings, runner, met
         self.problem: UserError | None = None
         self._slots: dict[str, Slot] = {}
         self._actors: dict[str, Any] = {}
         self._busy: dict[tuple[str, int], _Busy] = {}
         self._namespace = ""
-        self._options: dict[str, Any] = {}
+        self._layout = Layout(0, 0)
         self._connecting: threading.Thread | None = None
         self._ready = threading.Event()
         self._looked = self._greeted = 0.0
@@ -226,14 +234,14 @@ class RayExecutor:
             max_concurrency=8,
             max_restarts=0,
             max_task_retries=0,
-            num_cpus=self._options["num_cpus"],
-            num_gpus=self._options["num_gpus"],
+            num_cpus=self._layout.threads,
+            num_gpus=self._layout.gpu,
         )
         return actor.remote(
             self.settings,
             self.runner,
-            self._options["num_cpus"],
-            self._options["num_gpus"],
+            self._layout.threads,
+            self._layout.gpu,
             owns_process=True,
         )
 
@@ -261,7 +269,8 @@ class RayExecutor:
             authenticate(self.settings)
             self._namespace = found.namespace
             resources = _join(found.address, found.namespace)
-            self._options, names = _layout(self.settings.slots, resources)
+            cpus, gpus = (int(resources.get(kind, 0)) for kind in ("CPU", "GPU"))
+            self._layout = lay_out(self.settings.slots, cpus, gpus)
         except UserError as error:
             self.problem = error
             return
@@ -273,14 +282,30 @@ class RayExecutor:
                 field="ray_address",
             )
             return
-        device = "cuda" if self._options["num_gpus"] else "cpu"
-        held = self._options["num_gpus"] or self._options["num_cpus"]
-        cost = Cost(device_type=device, cores=float(held))
+        device = "cuda" if self._layout.gpu else "cpu"
+        cost = Cost(device_type=device, cores=self._layout.held)
+        names = (f"slot-{n + 1}" for n in range(self._layout.slots))
         self._slots = {name: Slot(name, cost) for name in names}
         self._sweep(adopt)
         for name in list(self._slots)[:WARM_SLOTS]:
             self._actor(name)
         self._ready.set()
+        if self.met and self.settings.ray_address and not adopt:
+            self._meet(self.met, cpus, gpus)
+
+    def _meet(self, tell: Callable[[Mapping[str, Any]], None], cpus: int, gpus: int) -> None:
+        """Tell what a cluster has, and how fast one of its workers is."""
+        import ray  # noqa: PLC0415
+        from ray.exceptions import RayError  # noqa: PLC0415
+
+        actor = self._actor(next(iter(self._slots)))
+        try:
+            calibration = ray.get(actor.calibration.remote())
+        except RayError as error:
+            logger.warning("estimates stay those of this machine: %s", _first_line(error))
+            return
+        address = self.settings.ray_address
+        tell({"address": address, "cpus": cpus, "gpus": gpus, "calibration": calibration})
 
 
 def _join(address: str, namespace: str) -> Mapping[str, float]:
@@ -309,24 +334,6 @@ def _forget_token() -> None:
         )
 
         AuthenticationTokenLoader.instance().reset_cache()
-
-
-def _layout(wanted: int, resources: Mapping[str, float]) -> tuple[dict[str, Any], Iterable[str]]:
-    """What each slot takes, and the slots' names. One CPU each, or a GPU and its share of CPUs."""
-    cpus, gpus = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
-    slots = wanted or gpus or cpus
-    if slots < 1 or slots > cpus:
-        raise UserError(
-            f"{max(slots, 1)} stages side by side need as many CPUs; Ray offers {cpus}. "
-            "Set DIGPT_SLOTS lower, or use a larger cluster.",
-            code="no-resources",
-            field="slots",
-            slots=max(slots, 1),
-            cpus=cpus,
-        )
-    gpu_share = min(1.0, int(1000 * gpus / slots) / 1000) if gpus else 0
-    options = {"num_cpus": max(1, cpus // slots), "num_gpus": gpu_share}
-    return options, [f"slot-{i + 1}" for i in range(slots)]
 
 
 def _first_line(error: BaseException) -> str:

@@ -27,10 +27,12 @@ import psutil
 import jobs
 from digpt.errors import UserError
 from jobs.engine.events import read_json, write_json
+from jobs.engine.layout import cpu_count
 from jobs.settings import Settings, ensure_home
 
 OBJECT_STORE_BYTES = 128 * 2**20  # results travel through files; Ray wants at least 75 MB
 START_SECONDS, STOP_SECONDS = 90.0, 2.0
+KNOCK_SECONDS = 5.0  # for a cluster to take a connection
 # A head started from a script with `&` or nohup would ignore SIGINT, and so would its workers.
 _START = (
     "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); "
@@ -58,6 +60,7 @@ def ensure_head(settings: Settings) -> Address:
     """The address of this home's Ray, started if it is not there."""
     ensure_home(settings)
     if settings.ray_address:
+        knock(settings.ray_address)
         return _foreign(settings)
     with _locked(settings.home):
         found = _read(settings.home)
@@ -94,12 +97,6 @@ def authenticate(settings: Settings) -> None:
     """Let this process's Ray talk to our own head. Ray reads these only from the environment."""
     if not settings.ray_address:
         os.environ.update(_environment(settings))
-
-
-def cpu_count() -> int:
-    """CPUs this process may use, which in a container are fewer than the machine has."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -232,6 +229,25 @@ def _same(process: psutil.Process, started: float) -> bool:
 def _read(home: Path) -> Address | None:
     content = read_json(home / "ray.json")
     return Address(**content) if content else None
+
+
+def knock(address: str) -> None:
+    """Errors: UserError where nobody listens at the address, which Ray itself finds out by trying
+    for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isdigit():
+        return  # such as "auto", which Ray looks up
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
+    except OSError as error:
+        raise UserError(
+            f"Nobody answers at the Ray cluster {address} ({error}). Check DIGPT_RAY_ADDRESS, and "
+            "that the cluster runs and lets this machine in.",
+            code="ray-silent",
+            field="ray_address",
+            address=address,
+            problem=str(error),
+        ) from None
 
 
 def _foreign(settings: Settings) -> Address:

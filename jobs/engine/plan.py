@@ -40,6 +40,9 @@ VERSIONS: Mapping[str, int] = {
     "evaluate": 1,
 }
 
+# About as many FLOPs as a core does in that time: of one pixel of a prepared image, read or (the
+# built-in surfaces) drawn, and of one test item in one resample of all metrics.
+READ_FLOPS, DRAWN_FLOPS, EVALUATE_FLOPS = 7e3, 6e4, 1e4
 EARLIER = "earlier pilot"  # label of the stages that an init of an earlier arm brings along
 
 
@@ -202,7 +205,7 @@ def _add_arm(builder: _Builder, arm: Arm) -> None:
             {"bootstrap": builder.preset.transfer.bootstrap},
             {"dataset": prepare} | runs,
             units=len(runs),
-            cost_hint=builder.preset.transfer.bootstrap * builder.data.test * 1e3,
+            cost_hint=builder.preset.transfer.bootstrap * builder.data.test * EVALUATE_FLOPS,
         )
 
 
@@ -260,13 +263,14 @@ def _add_init(builder: _Builder, arm: Arm, init: Init, seed: int) -> str:
 
 
 def _add_prepare(builder: _Builder, arm: str, size: int) -> str:
+    is_drawn = builder.data.source.startswith("builtin:surfaces")
     return builder.add(
         "prepare",
         arm,
         {"dataset": builder.data.identity, "size": size},
         {},
         units=builder.data.images,
-        cost_hint=size**2 * 100.0,
+        cost_hint=size**2 * (DRAWN_FLOPS if is_drawn else READ_FLOPS),
         source=builder.data.source,
     )
 

@@ -19,12 +19,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 from digpt.errors import UserError
 from jobs.engine.artifacts import open_artifacts
 from jobs.engine.executor import RUNNER, RayExecutor
 from jobs.engine.head import attach, stop_head
+from jobs.engine.layout import CLUSTER_KEY
 from jobs.engine.reconcile import Price, Supervisor
 from jobs.engine.states import PILOT_LIVE
 from jobs.settings import Settings, ensure_home, load_settings
@@ -99,7 +101,7 @@ def run_in_process(
     with contextlib.closing(store), _leading(settings, store) as leads:
         if not leads:
             return False
-        executor = RayExecutor(settings, runner)
+        executor = RayExecutor(settings, runner, partial(store.set_value, CLUSTER_KEY))
         supervisor = Supervisor(
             settings, store, open_artifacts(settings), executor, price=_price(settings)
         )
@@ -125,7 +127,7 @@ def run_forever(settings: Settings, *, runner: str = RUNNER) -> None:
         if not leads:
             logger.info("another process leads")
             return
-        executor = RayExecutor(settings, runner)
+        executor = RayExecutor(settings, runner, partial(store.set_value, CLUSTER_KEY))
         supervisor = Supervisor(
             settings, store, open_artifacts(settings), executor, price=_price(settings)
         )

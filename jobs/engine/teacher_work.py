@@ -11,8 +11,8 @@ from digpt.flops import encoder_flops
 from digpt.recipe import Student
 from digpt.tokenizers.names import TokenizerName, tuned_samples
 
-TOKEN_FLOPS: Mapping[str, float] = {"pixels": 10, "hog": 200, "filters": 4e3}  # per pixel
-FIT_FLOPS: Mapping[str, float] = {"pixels": 1, "hog": 1, "filters": 5e3, "domain-clip": 4e5}
+TOKEN_FLOPS: Mapping[str, float] = {"pixels": 10, "hog": 200, "filters": 7e4}  # per pixel
+FIT_FLOPS: Mapping[str, float] = {"pixels": 1, "hog": 1, "filters": 2e4, "domain-clip": 4e5}
 TOWER_FLOPS = 3e4  # per pixel, of the small in-domain tower, and of fitting what is not named above
 PUBLISHED_FLOPS = 1e10  # per image, where the library has no such model: it is refused later
 # Of a sample, in units of its tokens: both towers forwards, their last blocks or all backwards, and

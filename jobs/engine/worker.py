@@ -92,6 +92,12 @@ class Worker:
             threading.Thread(target=self._attempt, args=(self._run,), daemon=True).start()
         return os.getpid()
 
+    def calibration(self) -> dict[str, Any]:
+        """How fast this worker's device is; for a cluster, whose devices are not the caller's."""
+        from jobs.money.calibrate import calibrate  # noqa: PLC0415 - torch
+
+        return asdict(calibrate(self.device, self.threads))
+
     def status(self) -> tuple[str, int] | None:
         """(key, number) of the attempt that runs, if any."""
         self._asked = time.monotonic()

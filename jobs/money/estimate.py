@@ -26,9 +26,12 @@ LIKE_UNIT, LIKE_WORK = 4.0, 16.0  # how far a like stage's unit and whole may be
 
 # Share of the GEMM rate that a stage of this kind reaches where it has never run, and its fixed
 # seconds (start, reading, writing). Only until a like stage of the kind is in the history.
+# Preparing and evaluating are work of a core, whatever the device.
 UTILISATION: Mapping[str, float] = {"pretrain": 0.35, "tokenize": 0.5, "finetune": 0.3}
 OTHER_UTILISATION = 0.25
 LARGE_UNIT, LARGE_UTILISATION = 1e9, 0.6  # networks of that many FLOPs have larger matrices
+CORE_KINDS, CORE_GFLOPS = ("prepare", "init", "evaluate"), 60.0
+LAUNCH_SECONDS = 2e-4  # of an image on an accelerator: below, launching kernels takes the time
 NETWORKS = ("pretrain", "tokenize", "probe", "knn", "finetune")
 OVERHEAD_SECONDS = 1.0
 
@@ -176,8 +179,8 @@ class _Speed:
             if h.kind == kind and h.device == calibration.device and _is_like(h, work)
         ][-NEWEST:]
         if not seen:
-            rate = calibration.gflops * 1e9 * _utilisation(work)
-            return _Speed(-log(rate), PRIOR_SD, PRIOR_SPREAD, 30.0, OVERHEAD_SECONDS, 0)
+            centre = log(_unit_seconds(work, calibration) / work.unit_cost_hint)
+            return _Speed(centre, PRIOR_SD, PRIOR_SPREAD, 30.0, OVERHEAD_SECONDS, 0)
         count = len(seen)
         squares = float(np.sum((np.array(seen) - np.median(seen)) ** 2))
         variance = (PRIOR_WEIGHT * PRIOR_SPREAD**2 + squares) / (PRIOR_WEIGHT + count - 1)
@@ -205,8 +208,16 @@ class _Speed:
         )
 
 
+def _unit_seconds(work: StageWork, calibration: Calibration) -> float:
+    """Seconds of one unit, before any like stage was seen."""
+    is_cpu = calibration.device == "cpu"
+    rate = calibration.gflops if is_cpu or work.kind not in CORE_KINDS else CORE_GFLOPS
+    seconds = work.unit_cost_hint / (rate * 1e9 * _utilisation(work))
+    return seconds if is_cpu or work.kind not in NETWORKS else max(seconds, LAUNCH_SECONDS)
+
+
 def _utilisation(work: StageWork) -> float:
-    """Share of the GEMM rate, before any like stage was seen."""
+    """Share of the GEMM rate."""
     if work.kind in NETWORKS and work.unit_cost_hint >= LARGE_UNIT:
         return LARGE_UTILISATION
     return UTILISATION.get(work.kind, OTHER_UTILISATION)

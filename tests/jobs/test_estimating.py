@@ -1,12 +1,19 @@
 """Estimates before launch: what counts, what is reused, what is warned of."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from digpt import data
+from jobs.engine import layout
+from jobs.estimating import calibrated
+from jobs.money import calibrate
+from jobs.money.estimate import Calibration
 from jobs.service import PilotService
+from jobs.settings import Settings
 from jobs.spec import load_spec
+from jobs.store import Store
 from tests.handmade import SPEC, finish
 
 Finished = tuple[PilotService, str]
@@ -93,3 +100,19 @@ def test_history_is_used_as_soon_as_every_kind_has_some(service: PilotService):
     found = service.estimate(other)
     assert found.basis == "history"
     assert found.reused_stages == 0
+
+
+def test_the_yardstick_has_the_threads_of_a_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    measured: list[int] = []
+
+    def measure(device: str, threads: int) -> Calibration:
+        measured.append(threads)
+        return Calibration(device, threads, 50.0)
+
+    monkeypatch.setattr(calibrate, "calibrate", measure)
+    monkeypatch.setattr(layout, "cpu_count", lambda: 16)
+    monkeypatch.setattr(layout, "gpu_count", lambda: 0)
+    store = Store(Settings(home=tmp_path).database)
+    for slots, threads in ((0, 1), (4, 4), (4, 4)):
+        assert calibrated(Settings(home=tmp_path, slots=slots), store).threads == threads
+    assert measured == [1, 4]

@@ -106,7 +106,9 @@ def test_an_arm_that_failed_gets_a_reason_and_the_others_their_figures(service: 
     result = service.roi(pilot, case_for(service, pilot))
     assert [r.code for r in result.arms["scratch"].reasons] == ["arm-failed"]
     assert result.arms["digpt × filters"].figures is not None
-    assert service.summary(pilot)["status"] == "partial"
+    summary = service.summary(pilot)
+    assert summary["status"] == "partial"
+    assert summary["error"] == view.error
 
 
 def test_frozen_arms_alone_have_a_best_arm_but_no_gain(service: PilotService):

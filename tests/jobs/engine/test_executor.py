@@ -1,5 +1,6 @@
 """Leaving Ray while it starts."""
 
+import socket
 import time
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from digpt.errors import UserError
 from jobs.engine.executor import RayExecutor
+from jobs.engine.head import ensure_head
 from jobs.settings import Settings, load_settings
 
 
@@ -25,3 +27,10 @@ def test_a_head_that_is_starting_is_waited_for(
     assert executor.free() == []
     executor.close()
     assert written == [tmp_path]
+
+
+def test_a_cluster_that_nobody_answers_for_is_named_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed_soon:
+        address = f"127.0.0.1:{closed_soon.getsockname()[1]}"
+    with pytest.raises(UserError, match=f"Nobody answers at the Ray cluster {address}"):
+        ensure_head(Settings(home=tmp_path, ray_address=address))

@@ -77,6 +77,30 @@ def test_without_history_the_calibration_speaks_and_the_interval_is_wide():
     assert (cold.high - 1) / (cold.low - 1) > 3 * warm.high / warm.low
 
 
+def test_an_accelerator_neither_hurries_work_of_a_core_nor_the_launch_of_kernels():
+    def seconds(kind: str, device: str, gflops: float) -> float:
+        stage = StageWork("a", kind, 10_000, 1e6, False)
+        seen = estimate(
+            [stage], calibration=Calibration(device, 1, gflops), prices=PRICES, currency="USD"
+        )
+        return seen.stages[0].seconds.likely
+
+    assert seconds("prepare", "NVIDIA H100", 50_000.0) == pytest.approx(
+        seconds("prepare", "cpu", 60.0)
+    )
+    assert seconds("pretrain", "NVIDIA H100", 50_000.0) == pytest.approx(1 + 10_000 * 2e-4)
+
+
+def test_a_stage_that_holds_more_cores_is_charged_for_them():
+    def money(cores: float) -> float:
+        seen = estimate(
+            [work("a")], calibration=HERE, prices=PRICES, currency="USD", cores_per_slot=cores
+        )
+        return seen.money.likely
+
+    assert money(4.0) == pytest.approx(4 * money(1.0))
+
+
 def test_another_devices_history_does_not_count():
     elsewhere = [History("pretrain", 1.0, 1000, 1.0, "NVIDIA H100")] * 9
     assert plan(work("a"), history=elsewhere).stages[0].observations == 0
@@ -122,7 +146,7 @@ def test_calibration_measures_this_machine_within_a_second():
     from jobs.money.calibrate import calibrate  # noqa: PLC0415  # imports torch
 
     start = time.perf_counter()
-    seen = calibrate("cpu", seconds=0.1)
+    seen = calibrate("cpu", 1, seconds=0.1)
     assert time.perf_counter() - start < 2
     assert seen.device == "cpu"
     assert seen.gflops > 0.5
