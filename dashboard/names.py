@@ -1,10 +1,16 @@
-"""What people call things: an arm, its tokenizer, a label budget."""
+"""What people call things: an arm, its tokenizer, a label budget, a dataset by its file."""
 
 import re
+import unicodedata
+from pathlib import PurePosixPath
 
 from dashboard.text import Viewer, has_text
 from digpt.tokenizers.names import SUFFIXES
 from jobs.spec import arm_parts
+
+_ENDING = re.compile(  # of archives, tables and annotations
+    r"\.(zip|t(gz|bz2|xz)|tar(\.(gz|bz2|xz))?|csv|tsv|xlsx|parquet|jsonl?|ya?ml)$", re.I
+)
 
 
 def arm_name(method: str, tokenizer: str | None, me: Viewer) -> str:
@@ -68,3 +74,10 @@ def input_name(name: str, me: Viewer) -> str:
     if group and has_text(f"case.{group}"):
         return f"{me.text(f'case.{group}')}{me.text('colon')}{part}"
     return name
+
+
+def name_for(source: str) -> str:
+    """A dataset name from a path: lower case; letters of any script, digits and dashes."""
+    last = unicodedata.normalize("NFC", PurePosixPath(source.strip()).name)
+    stem = _ENDING.sub("", last)
+    return re.sub(r"[\W_]+", "-", stem.lower()).strip("-")[:60]

@@ -23,6 +23,7 @@ from dashboard.cli.progress import TerminalReporter
 from dashboard.datacard import as_json as as_json_card
 from dashboard.datacard import as_markdown
 from dashboard.findings import found_and_fix, health_text, move_text, remark_text
+from dashboard.names import name_for
 from dashboard.problems import dataset_notes, format_words, place_words, problem_words, remark_words
 from dashboard.text import Viewer
 from digpt.errors import UserError
@@ -90,7 +91,7 @@ def add(
     me = Viewer(lang)
     result = open_service(home).import_dataset(
         source,
-        name=name or source.absolute().stem.lower().replace("_", "-").replace(" ", "-"),
+        name=name or name_for(str(source.absolute())),
         task=task,
         dry_run=dry_run,
         skip_bad=skip_bad,

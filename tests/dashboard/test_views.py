@@ -3,6 +3,7 @@
 import json
 import re
 import time
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from fakes import EXAMPLE_CASE, NOW, RANGED_CASE, FakeService, card, gain, runni
 
 from dashboard.advice import advice, advice_text
 from dashboard.datacard import as_json, as_markdown
+from dashboard.names import name_for
 from dashboard.numbers import day
 from dashboard.pages import compare, data, new, overview, roi, runs, tokens
 from dashboard.pages.background import Background, progress_box
@@ -27,7 +29,7 @@ from dashboard.pages.data.health import health_list
 from dashboard.pages.data.versions import difference_box, version_table
 from dashboard.pages.data.view import head as data_head
 from dashboard.pages.data.view import sentence as data_words
-from dashboard.pages.data_in import name_for, problems
+from dashboard.pages.data_in import problems
 from dashboard.pages.data_in.problems import problem_rows
 from dashboard.pages.new.draft import (
     Draft,
@@ -368,6 +370,8 @@ class TestNew:
 
     def test_a_name_is_made_from_a_path(self):
         assert name_for("/data/Deep PCB_crops.zip") == "deep-pcb-crops"
+        taken_apart = unicodedata.normalize("NFD", "検査データ（ロット 3）.tar.gz")
+        assert name_for(taken_apart) == "検査データ-ロット-3"
 
 
 class TestRoi:

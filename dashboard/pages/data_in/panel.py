@@ -1,13 +1,12 @@
 """The panel for own data and its handlers; what it stores is handed to the page around it."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gradio as gr
 
 from dashboard.html import NOTHING, Html, h, note
+from dashboard.names import name_for
 from dashboard.pages.background import Background, progress_box
 from dashboard.pages.data_in.problems import problems
 from dashboard.pages.data_in.upload import upload_box
@@ -211,10 +210,3 @@ class ImportPanel:
 def _working(yes: bool) -> list[Any]:
     """Whether the buttons to stop and to check are there."""
     return [gr.update(visible=yes), gr.update(interactive=not yes)]
-
-
-def name_for(source: str) -> str:
-    """A dataset name from a path: lower case, digits and dashes."""
-    last = Path(source.strip().rstrip("/")).name
-    stem = re.sub(r"\.(zip|t(gz|bz2|xz)|tar(\.(gz|bz2|xz))?)$", "", last, flags=re.I)
-    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:60]
