@@ -26,7 +26,7 @@ class Background(Generic[T]):
     """
 
     def __init__(self, work: Callable[[Reporter], T]) -> None:
-        self._reporter, self._began = _Told(), time.monotonic()
+        self._reporter = _Told()
         self._future: Future[T] = Future()
         threading.Thread(target=self._run, args=(work,), daemon=True).start()
 
@@ -37,8 +37,13 @@ class Background(Generic[T]):
 
     @property
     def seconds(self) -> float:
-        """How long it has been running."""
-        return time.monotonic() - self._began
+        """How long its present part has been running."""
+        return time.monotonic() - self._reporter.began
+
+    @property
+    def part(self) -> int:
+        """0 for its first part; one more whenever it starts to count anew."""
+        return self._reporter.part
 
     def stop(self) -> None:
         """Ask it to end at its next step."""
@@ -60,9 +65,12 @@ class _Told(Quiet):
 
     def __init__(self) -> None:
         self.at = (0, 0)
+        self.part, self.began = 0, time.monotonic()
         self.asked_to_stop = False
 
     def progress(self, done: int, total: int) -> None:
+        if done < self.at[0]:
+            self.part, self.began = self.part + 1, time.monotonic()
         self.at = (done, total)
 
     def check(self) -> None:

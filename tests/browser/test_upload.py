@@ -151,7 +151,8 @@ def slowly(route) -> None:
     route.continue_()
 
 
-def test_a_stopped_import_leaves_no_trace(page, home):
+def test_a_stopped_import_leaves_no_trace(page, url, home):
+    page.goto(f"{url}/data?add=1")  # the Data page takes data too
     photos = home / "allowed" / "slow bolts"
     for i in range(20):
         place = photos / ("good", "bent")[i % 2] / f"{i:03}.png"

@@ -724,6 +724,18 @@ class TestBackground:
         assert list(running_work)[-1] == (3, 4)
         assert running_work.result() == "found"
 
+    def test_a_part_that_counts_anew_has_a_time_of_its_own(self):
+        def work(reporter):
+            reporter.progress(4, 4)
+            time.sleep(0.1)
+            reporter.progress(1, 4)
+
+        begun = time.monotonic()
+        running_work = Background(work)
+        running_work.result()
+        assert running_work.part == 1
+        assert running_work.seconds < time.monotonic() - begun - 0.09
+
     def test_it_stops_when_asked(self):
         def work(reporter):
             while True:

@@ -12,6 +12,7 @@ from dashboard.pages.data.card import card
 from dashboard.pages.data.health import health_list
 from dashboard.pages.data.versions import difference_box, version_table
 from dashboard.pages.data.view import View, head, view
+from dashboard.pages.data_in import TASKS, ImportPanel
 from dashboard.pages.shell import PRIVATE, QUIET, opening, page_html, viewer
 from dashboard.text import Viewer
 from digpt.errors import UserError
@@ -37,6 +38,7 @@ class _Page:
         self.top = opening("data", me.text("data.title"), me)
         with gr.Row(elem_classes="d-controls"):
             self.dataset = gr.Dropdown([], label=me.text("data.dataset"), elem_id="data-dataset")
+        self.imports = ImportPanel(service, me)
         with gr.Column(elem_classes="d-card"):
             page_html(
                 h(
@@ -74,7 +76,8 @@ class _Page:
 
     def connect(self, demo: gr.Blocks) -> None:
         """Wire all events."""
-        demo.load(self.load, self.dataset, self.outputs, **QUIET)
+        demo.load(self.load, self.dataset, [*self.outputs, self.imports.box], **QUIET)
+        self.imports.connect([self.dataset], self.outputs, self.take_data, self.unchanged, TASKS)
         chosen = self.dataset.input(self.draw, self.dataset, self.outputs, **QUIET)
         chosen.then(None, self.dataset, None, js=_KEEP_ADDRESS, **PRIVATE)
         ended = self.look.click(
@@ -88,11 +91,21 @@ class _Page:
         )  # fmt: skip
 
     def load(self, chosen: str | None, request: gr.Request) -> list[Any]:
-        return self.draw(chosen or request.query_params.get("dataset", ""), request)
+        wants_data = gr.update(open=True) if "add" in request.query_params else gr.skip()
+        return [*self.draw(chosen or request.query_params.get("dataset", ""), request), wants_data]
 
     def draw(self, name: str, request: gr.Request) -> list[Any]:
         """The whole page for one dataset."""
-        me = viewer(request, self.me.language)
+        return self._drawn(name, viewer(request, self.me.language))
+
+    def take_data(self, name: str, chosen: str) -> list[Any]:
+        """The page for what was imported."""
+        return self._drawn(name, self.me)
+
+    def unchanged(self) -> list[Any]:
+        return [gr.skip() for _ in self.outputs]
+
+    def _drawn(self, name: str, me: Viewer) -> list[Any]:
         shown = view(self.service, name or "")
         numbers = [v.version for v in shown.versions]
         older = numbers[1] if len(numbers) > 1 else None

@@ -97,8 +97,10 @@ class ImportPanel:
         outputs: Sequence[Any],
         stored: Callable[..., list[Any]],
         unchanged: Callable[[], list[Any]],
+        tasks: Sequence[str] = (PILOT_TASK,),
     ) -> None:
-        """Wire the events; `stored(name, *inputs)` updates the page's outputs after an import."""
+        """Wire the events; `stored(name, *inputs)` updates the page's outputs after an import for
+        one of the `tasks`."""
 
         def take_data(
             key: str,
@@ -116,7 +118,7 @@ class ImportPanel:
             for found, box in self._read(asked, request, dry_run=False):  # noqa: B007 - the last
                 yield [*unchanged(), box, gr.update(interactive=False), *_AS_THEY_ARE]
             made = found.dataset if found else None
-            page = stored(made, *values) if made and task == PILOT_TASK else unchanged()
+            page = stored(made, *values) if made and task in tasks else unchanged()
             used = [upload_box("new-zip", _UPLOADED, self.me), "", None] if made else _AS_THEY_ARE
             yield [*page, box, gr.update(interactive=False), *used]
 
@@ -180,7 +182,9 @@ class ImportPanel:
         self._at_work[session] = begun
         try:
             for at in begun:
-                yield None, progress_box(at, me.text("new.add.reading"), me, begun.seconds)
+                later = "new.add.cutting" if dry_run else "new.add.storing"
+                words = me.text(later if begun.part else "new.add.reading")
+                yield None, progress_box(at, words, me, begun.seconds)
             found = begun.result()
             yield found, problems(found, me, stored=bool(found.dataset))
         except UserError as error:
