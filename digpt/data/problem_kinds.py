@@ -392,8 +392,8 @@ _ANNOTATIONS = {
         "It is cut at the edge; draw it again if that is wrong.",
     ),
     "not-square": _note(
-        "{count:,} of {total:,} pictures are not square, typically {width} × {height}. A pilot scales "
-        "each whole to a square: nothing is cut off, and shapes are squeezed.",
+        "{count:,} of {total:,} pictures are not square, typically {width} × {height}. A pilot "
+        "scales each whole to a square: nothing is cut off, and shapes are squeezed.",
         "Nothing need be done if all are alike; if marks are small, cut out the part that matters.",
     ),
     "boxes": _note("{count:,} boxes: {found}.", ""),
