@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +24,7 @@ from dashboard.cli.common import (
     say,
     table,
 )
+from dashboard.cli.ticker import Ticker, of_arms
 from dashboard.licences import accepted_text
 from dashboard.names import arm_name_of, budget_name, stage_name
 from dashboard.ranges import in_brackets, ranged
@@ -32,7 +33,7 @@ from dashboard.text import Viewer, has_text, stored_error
 if TYPE_CHECKING:
     from jobs.service import PilotService
     from jobs.spec import PilotSpec
-    from jobs.views import EstimateView, PilotView, StageView
+    from jobs.views import EstimateView, PilotView
 
 app = typer.Typer(help="Pilots: plan, run, watch, compare.", no_args_is_help=True)
 
@@ -46,7 +47,6 @@ Accepted = Annotated[
 ]
 Id = Annotated[str, typer.Argument(help="Id of the pilot.")]
 HEADLINE = "balanced_accuracy"
-MOST_NAMED = 2  # arms of one stage
 RESULT = (
     *(f"column.{c}" for c in ("name", "protocol", "label_budget", "metric", "value")),
     "cli.interval",
@@ -135,7 +135,7 @@ def drive(service: "PilotService", pilot: str, me: Viewer) -> bool:
     if beside:
         names = me.text("list.separator").join(f"{c.name} ({c.id})" for c in beside)
         say(me.text("cli.pilot.beside", pilots=names))
-    ticker, before = _Ticker(me), signal.getsignal(signal.SIGTERM)
+    ticker, before = Ticker(me), signal.getsignal(signal.SIGTERM)
 
     def look(view: "PilotView") -> None:
         # at every look: Ray, once it has started, ends the process with a stack trace instead
@@ -179,7 +179,7 @@ def _spec(path: Path, accepted: list[str] | None) -> "PilotSpec":
 def watch(pilot: Id, lang: Lang = Language.EN, home: Home = None, as_json: Json = False) -> None:
     """Follow a running pilot until it ends. Ctrl-C stops watching, not the pilot."""
     service, me = open_service(home), Viewer(lang)
-    ticker = _Ticker(me)
+    ticker = Ticker(me)
     if service.pilot(pilot).card.status not in ENDED:
         service.start()  # whoever led it may be gone
     while (view := service.pilot(pilot)).card.status not in ENDED:
@@ -234,7 +234,7 @@ def show(pilot: Id, lang: Lang = Language.EN, home: Home = None, as_json: Json =
     rows = [
         (
             stage_name(s.kind, s.label, me),
-            _of(s.arms, me),
+            of_arms(s.arms, me),
             me.text(f"stage.{s.state}"),
             me.number(s.device_seconds, "duration"),
             stored_error(s.error, me) if s.error else "",
@@ -311,13 +311,6 @@ def compare(
     header = (*RESULT, "column.device", "column.cost_stand_alone")
     table(_heads(("column.pilot_name", *header) if several else header, me), rows)
     _show_seen({r["arm"]: r["images_seen"] for r in found}, me)
-
-
-def _of(arms: Sequence[str], me: Viewer) -> str:
-    """The arms of a stage; of many, how many."""
-    if len(arms) > MOST_NAMED:
-        return me.text("cli.arms", count=len(arms))
-    return me.text("list.separator").join(arm_name_of(a, me) for a in arms)
 
 
 def _heads(keys: Iterable[str], me: Viewer) -> list[str]:
@@ -413,29 +406,3 @@ def _show_seen(images: Mapping[str, int | None], me: Viewer) -> None:
     if len({number for _, number in rows}) > 1:
         table(_heads(("column.name", "column.images_seen"), me), rows)
         print(me.text("column.images_seen.note"))
-
-
-class _Ticker:
-    """Says what changed: a stage that began or ended."""
-
-    def __init__(self, me: Viewer) -> None:
-        self._me = me
-        self._seen: dict[str, str] = {}
-
-    def __call__(self, view: "PilotView") -> None:
-        for stage in view.stages:
-            before = self._seen.get(stage.key)
-            if stage.state != before and stage.state in ("running", "done", "reused", "failed"):
-                say(self._line(stage, view.card.progress.share))
-            self._seen[stage.key] = stage.state
-
-    def _line(self, stage: "StageView", share: float) -> str:
-        me = self._me
-        error = f" {stored_error(stage.error, me)}" if stage.error else ""
-        return me.text(
-            "cli.pilot.tick",
-            share=f"{share:4.0%}",
-            stage=stage_name(stage.kind, stage.label, me),
-            arms=_of(stage.arms, me),
-            state=f"{me.text(f'stage.{stage.state}')}{error}",
-        )

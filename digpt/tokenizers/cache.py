@@ -246,20 +246,22 @@ class _Writer:
         aside = folder / f"shard-{number:05d}.part"
         shard = new_array(aside, self.record, (len(places),))
         for start in range(0, len(places), self.batch):
-            reporter.check()
             few = places[start : start + self.batch]
             chunk = np.ascontiguousarray(self.images[self.rows[few]])
             for view in range(len(self.views.names)):
                 seen = self.views.see(chunk, few, np.full(len(few), view))
                 place = start
                 for tokens in self.portions.of(seen):
+                    reporter.check()
                     part = shard[place : place + len(tokens.patches)]
                     part["patches"][:, view] = stored(tokens.patches, self.codes)
                     if tokens.global_token is not None:
                         part["global"][:, view] = stored(tokens.global_token, None)
                     sums.count(tokens)
                     place += len(tokens.patches)
-            reporter.progress(int(few[-1]) + 1, len(self.rows))
+                    done = view + (place - start) / len(few)  # views of these images
+                    rows = int(few[0] + len(few) * done / len(self.views.names))
+                    reporter.progress(rows, len(self.rows))
         shard.flush()
         del shard
         np.savez(folder / _sums_name(number), allow_pickle=False, **sums.values)

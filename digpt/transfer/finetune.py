@@ -14,10 +14,12 @@ from digpt.errors import UserError
 from digpt.evaluate.metrics import score
 from digpt.recipe import CHECKPOINTS, Transfer, trial_steps
 from digpt.reporter import Counted, Reporter
+from digpt.tokenizers.portions import fewer
 from digpt.transfer.augment import augment
 from digpt.transfer.encoders import Encoder
 from digpt.transfer.features import as_images
 from digpt.transfer.layers import layer_groups, learn_positions
+from digpt.transfer.memory import images_at_once
 from digpt.transfer.predictions import Predictions
 from digpt.transfer.regularise import Regulariser, branching, drop_paths
 
@@ -134,11 +136,12 @@ class _Run:
         regulariser = Regulariser.of(self.transfer, self.task.classes, LABEL_SMOOTHING)
         generator = torch.Generator().manual_seed(self.seed)
         batches = _batches(self.task.train, self.batch, generator)
+        at_once = images_at_once(network, self._images(self.task.train[:1]), self.batch)
         stops = {max(1, round(share * steps)): share for share in checkpoints}
         best, state = None, None
         for step in range(1, steps + 1):
             self.reporter.check()
-            self._step(network, optimizer, next(batches), generator, regulariser)
+            self._step(network, optimizer, next(batches), generator, regulariser, at_once)
             schedule.step()
             self.counted.add()
             if step in stops:
@@ -183,8 +186,9 @@ class _Run:
         rows: np.ndarray,
         generator: torch.Generator,
         regulariser: Regulariser | None,
+        at_once: int,
     ) -> None:
-        """One step on one augmented batch."""
+        """One step on one augmented batch, of which so many images are computed at once."""
         labels = torch.as_tensor(self.task.labels[rows])
         pixels = self.task.images[rows]
         if regulariser:
@@ -195,11 +199,12 @@ class _Run:
         if regulariser:  # its targets are smoothed already
             images, targets = regulariser.batch(images, targets, generator)
             smoothing = 0.0
-        with _autocast(self.device):
-            logits = network(images)
-        loss = nn.functional.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        for few, wanted in zip(images.split(at_once), targets.split(at_once), strict=True):
+            with _autocast(self.device):
+                logits = network(few)
+            loss = nn.functional.cross_entropy(logits.float(), wanted, label_smoothing=smoothing)
+            (loss * (len(few) / len(images))).backward()
         if self.transfer.finetune_clip_norm:
             nn.utils.clip_grad_norm_(network.parameters(), self.transfer.finetune_clip_norm)
         optimizer.step()
@@ -213,11 +218,11 @@ class _Run:
     def predict(self, network: Network, rows: np.ndarray) -> np.ndarray:
         """Class probabilities (n, C); the network is left in training mode."""
         network.eval()
-        parts = []
-        for start in range(0, len(rows), _EVAL_BATCH):
+        parts, batch = [], fewer(_EVAL_BATCH, self.task.images.shape[1])
+        for start in range(0, len(rows), batch):
             self.reporter.check()
             with _autocast(self.device):
-                logits = network(self._images(rows[start : start + _EVAL_BATCH]))
+                logits = network(self._images(rows[start : start + batch]))
             parts.append(logits.float().softmax(dim=1).cpu().numpy())
         network.train()
         return np.concatenate(parts)

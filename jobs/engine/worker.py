@@ -290,7 +290,8 @@ def _assigned_gpus() -> list[Any]:
 
 def _out_of_memory(device: str) -> UserError:
     return UserError(
-        f"Not enough memory on the {device} for this stage. Choose a smaller batch "
-        "(pretrain.batch_size) or student, or run fewer stages side by side (DIGPT_SLOTS).",
+        f"Not enough memory on the {device} for this stage. Choose smaller batches "
+        "(pretrain.micro_batch, transfer.finetune_batch) or a smaller student, or run fewer stages "
+        "side by side (DIGPT_SLOTS).",
         code="out-of-memory",
     )

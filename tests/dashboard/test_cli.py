@@ -20,6 +20,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from dashboard.cli import app, common, pilots
+from dashboard.cli.ticker import Ticker
 from dashboard.text import Viewer
 from jobs.views import PilotView
 from tests.handmade import SPEC, finish, service_in
@@ -266,6 +267,25 @@ def test_a_pilot_whose_process_is_told_to_end_is_cancelled_and_others_at_work_ar
     told = capsys.readouterr().err
     assert "Night run (p8)" in told
     assert mine.name not in told
+
+
+def test_a_stage_that_takes_long_says_how_far_it_is(capsys: pytest.CaptureFixture[str]):
+    now = [0.0]
+    service = FakeService()
+    pilot = next(c.id for c in service.shown if c.status == "running")
+    view, ticker = service.pilot(pilot), Ticker(Viewer("en"), clock=lambda: now[0])
+    ticker(view)
+    begun = capsys.readouterr().err
+    assert "Running, 412 of 625" in begun
+    now[0] = 29.0
+    ticker(view)
+    assert not capsys.readouterr().err
+    now[0] = 31.0
+    running = tuple(replace(s, done=500) for s in view.stages if s.state == "running")
+    ticker(replace(view, stages=running))
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == len(running)
+    assert all("Running, 500 of 625" in line for line in told)
 
 
 def test_roi_gives_figures_a_verdict_and_plain_json(finished: tuple[Path, str], case: Path):

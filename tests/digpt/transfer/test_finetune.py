@@ -17,6 +17,7 @@ from digpt.transfer import encoders
 from digpt.transfer.augment import augment
 from digpt.transfer.finetune import Network, Task, _warmup_cosine, finetune
 from digpt.transfer.layers import layer_depths, layer_groups, learn_positions
+from digpt.transfer.memory import images_at_once
 
 SHORT = Transfer(finetune_epochs=3, finetune_lrs=(2e-3,))
 
@@ -214,3 +215,37 @@ def test_tuning_on_a_device_repeats_itself(dataset, conv_with_dropout):
     first = finetune(conv_with_dropout, _task(dataset), **run)
     again = finetune(conv_with_dropout, _task(dataset), **run)
     np.testing.assert_allclose(first.test, again.test, atol=1e-2)
+
+
+def test_a_batch_too_large_for_memory_is_tuned_in_parts_to_the_same_end(
+    dataset, few_steps, monkeypatch
+):
+    vit = ViT(image_size=16, patch_size=4, dim=16, depth=1, heads=2)
+    sizes: list[int] = []
+
+    def forward(self, images):
+        if self.training:
+            sizes.append(len(images))
+        return self.features(images).pooled
+
+    monkeypatch.setattr(ViT, "forward", forward)
+    whole = _tune(encoders.student(vit), _task(dataset))
+    of_whole = set(sizes)
+    sizes.clear()
+    monkeypatch.setattr("digpt.transfer.memory.KEPT_BYTES", 100_000)
+    parts = _tune(encoders.student(vit), _task(dataset))
+    assert of_whole == {SHORT.finetune_batch}
+    assert max(sizes) < SHORT.finetune_batch / 2
+    np.testing.assert_allclose(parts.test, whole.test, atol=1e-3)  # Adam enlarges rounding
+
+
+def test_so_many_images_are_tuned_at_once_as_what_they_keep_allows(monkeypatch):
+    vit = ViT(image_size=16, patch_size=4, dim=32, depth=2, heads=2)
+    network, image = Network(encoders.student(vit), 32, 3).train(), torch.rand(1, 3, 16, 16)
+    assert images_at_once(network, image, 64) == 64
+    block = 17 * 32 * 4 * 12  # bytes: in a block of 17 tokens about 12 times the width are kept
+    monkeypatch.setattr("digpt.transfer.memory.KEPT_BYTES", 10 * 2 * block)
+    assert 5 <= images_at_once(network, image, 64) <= 12
+    monkeypatch.setattr("digpt.transfer.memory.KEPT_BYTES", 1)
+    assert images_at_once(network, image, 64) == 1
+    assert network.training

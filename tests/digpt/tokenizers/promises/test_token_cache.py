@@ -34,6 +34,19 @@ def write(dataset, tmp_path):
     return make
 
 
+def test_making_tokens_says_how_far_it_is_after_each_portion(fitted, write, monkeypatch):
+    class Told(Quiet):
+        done: list[tuple[int, int]] = []  # noqa: RUF012 - of this test alone
+
+        def progress(self, done: int, total: int) -> None:
+            self.done.append((done, total))
+
+    monkeypatch.setattr("digpt.tokenizers.portions.MOST_PIXELS", 5 * 16**2)  # five images at once
+    write(fitted("pixels"), batch=20, reporter=Told())
+    assert [done for done, _ in Told.done] == [2, 5, 7, 10, 12, 15, 17, 20]  # of two views each
+    assert {total for _, total in Told.done} == {20}
+
+
 @pytest.fixture
 def small_shards(monkeypatch):
     """Shards of one batch: three of seven, seven and six images."""
@@ -106,7 +119,7 @@ def test_the_number_of_shards_changes_nothing(name, fitted, write, monkeypatch):
     np.testing.assert_allclose(TokenCache.open(folder).mean, statistics.mean, rtol=1e-6)
 
 
-@pytest.mark.parametrize("killed_at", [1, 2, 3])
+@pytest.mark.parametrize("killed_at", [1, 4, 6])  # of two looks, one for each view, at a shard
 def test_a_killed_run_goes_on_from_the_whole_shards(
     killed_at, fitted, write, small_shards, tmp_path
 ):
@@ -118,7 +131,7 @@ def test_a_killed_run_goes_on_from_the_whole_shards(
     assert not (tmp_path / cache.ABOUT).exists()
     again = Killed()
     found = everything(write(fitted("random"), reporter=again))
-    assert again.checks == 3 - (killed_at - 1)  # only the missing shards are made
+    assert again.checks == 6 - (killed_at - 1) // 2 * 2  # only the missing shards are made
     assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
     assert np.array_equal(TokenCache.open(tmp_path).std, statistics)
     assert not (tmp_path / cache.UNFINISHED).exists()
@@ -129,12 +142,12 @@ def test_a_damaged_or_foreign_shard_is_made_anew(fitted, write, small_shards, tm
     for spoil in ("shard-00000-*.npy", "sums-00001.npz", "other"):
         shutil.rmtree(tmp_path)
         with pytest.raises(KeyboardInterrupt):
-            write(fitted("filters" if spoil == "other" else "random"), reporter=Killed(at=3))
+            write(fitted("filters" if spoil == "other" else "random"), reporter=Killed(at=5))
         for path in (tmp_path / cache.UNFINISHED).glob(spoil):
             path.write_bytes(path.read_bytes()[:-3] + b"bad")
         again = Killed()
         found = everything(write(fitted("random"), reporter=again))
-        assert again.checks == (3 if spoil == "other" else 2)
+        assert again.checks == (6 if spoil == "other" else 4)
         assert "other tokens" in again.lines[0] if spoil == "other" else "damaged" in again.lines[0]
         assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
 
