@@ -131,7 +131,7 @@ class DiGPT(nn.Module):
         assert with_ar or with_visible, "an encoder without a decoder learns nothing"
         self.ar_decoder = decoder() if with_ar else None
         self.visible_decoder = decoder() if with_visible else None
-        initialise(self)
+        initialise(self, keep=encoder)
 
     def forward(
         self,

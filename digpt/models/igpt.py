@@ -38,7 +38,7 @@ class IGPT(nn.Module):
         self.predict_global = nn.Linear(hidden, token_dim) if has_global else None
         self.mask: Mask
         self.register_buffer("mask", self.masks()["mask"], persistent=False)
-        initialise(self)
+        initialise(self, keep=encoder)
 
     def masks(self) -> dict[str, Tensor]:
         """By attribute, who sees whom (N, N): a place itself and all before."""

@@ -166,15 +166,21 @@ def patchify(images: Tensor, patch_size: int) -> Tensor:
 
 
 @torch.no_grad()
-def initialise(model: nn.Module, generator: torch.Generator | None = None) -> None:
+def initialise(
+    model: nn.Module, generator: torch.Generator | None = None, *, keep: nn.Module | None = None
+) -> None:
     """Draw all weights afresh: Xavier for linear maps, 0.02 for learned tokens, norms at identity.
 
     The generator is torch's global one unless given; with it, equal seeds give equal weights.
+    keep: a part that stays as it is, such as an encoder that has learnt something.
     """
+    kept = set(keep.parameters()) if keep is not None else set()
     for name, parameter in model.named_parameters():
-        if name.endswith("token"):
+        if name.endswith("token") and parameter not in kept:
             nn.init.trunc_normal_(parameter, std=0.02, generator=generator)
     for module in model.modules():
+        if kept.intersection(module.parameters(recurse=False)):
+            continue
         if isinstance(module, nn.Linear | nn.Conv2d):
             nn.init.xavier_uniform_(module.weight.flatten(1), generator=generator)
             if module.bias is not None:

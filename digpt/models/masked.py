@@ -60,7 +60,7 @@ class Masked(nn.Module):
         self.norm = nn.LayerNorm(decoder_dim, eps=EPS)
         self.predict = nn.Linear(decoder_dim, token_dim)
         self.predict_global = nn.Linear(decoder_dim, token_dim) if has_global else None
-        initialise(self)
+        initialise(self, keep=encoder)
 
     def masks(self) -> dict[str, Tensor]:
         """None: masked patches are not read at all, and the others all see each other."""

@@ -1,5 +1,6 @@
 """What every entry of METHODS must do, and what igpt and masked may look at."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 
 from digpt.errors import UserError
-from digpt.models import METHODS, Method, Target
+from digpt.models import METHODS, DiGPT, Method, Target
 from digpt.models.clusters import draw_numbers
 from digpt.models.igpt import IGPT
 from digpt.models.layers import initialise
@@ -91,6 +92,22 @@ def test_any_teacher_grid_will_do(method: str, side: int) -> None:
 def test_every_method_offers_the_same_encoder(method: str) -> None:
     encoder = build(method).encoder
     assert encoder(torch.randn(2, 3, 16, 16)).shape == (2, 16)
+
+
+@pytest.mark.parametrize("method", ["digpt", "igpt", "masked"])
+def test_an_encoder_that_has_learnt_something_is_left_as_it_is(method: str) -> None:
+    built = build(method, None, True)
+    encoder = deepcopy(built.encoder)
+    sizes = {"token_dim": 8, "token_loss": built.token_loss, "has_global": True}
+    if isinstance(built, IGPT):
+        IGPT(encoder, **sizes, hidden=16)
+    elif isinstance(built, Masked):
+        decoder = {"decoder_dim": 16, "decoder_depth": 1, "decoder_heads": 2}
+        Masked(encoder, **sizes, mask_share=0.5, **decoder)
+    else:
+        DiGPT(encoder, **sizes)
+    for name, value in built.encoder.state_dict().items():
+        assert torch.equal(value, encoder.state_dict()[name]), name
 
 
 def test_an_igpt_prediction_sees_only_earlier_patches() -> None:
