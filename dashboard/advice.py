@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dashboard.names import short_tokenizer
 from dashboard.text import Viewer
 from digpt.tokenizers.advice import advise
 from digpt.tokenizers.names import parse
@@ -34,12 +35,12 @@ def advice_text(found: Sequence[Mapping[str, Any]], me: Viewer) -> str:
         return me.text("tokens.advice.control")
     words = me.text(
         f"tokens.advice.{said['reason']}",
-        name=chosen["tokenizer"],
-        best=best["tokenizer"],
+        name=short_tokenizer(chosen["tokenizer"], me),
+        best=short_tokenizer(best["tokenizer"], me),
         index=f"{index['value']:.0f}",
         low=f"{index['low']:.0f}",
         high=f"{index['high']:.0f}",
-        cost=me.number(chosen["cost_per_1000"], "money", chosen["currency"]),
+        cost=me.number(chosen["cost_per_1000"], "price", chosen["currency"]),
     )
     return f"{words}{me.text('overview.lead.space')}{me.text('tokens.advice.caution')}"
 

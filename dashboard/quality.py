@@ -40,6 +40,12 @@ def measured(measure: Mapping[str, float | None] | None, kind: str, me: Viewer) 
     return me.number(value, kind), ends
 
 
+def speed(images_per_second: float, me: Viewer) -> str:
+    """Images per second; of slow ones a decimal, which is most of what tells them apart."""
+    slow = images_per_second < 10
+    return f"{images_per_second:.1f}" if slow else me.number(round(images_per_second), "count")
+
+
 def tuning_rows(found: Sequence[Mapping[str, Any]], me: Viewer) -> list[list[str]]:
     """Each score of a tuned recogniser before and after, on images that tuning left out."""
     rows = []

@@ -31,6 +31,7 @@ from dashboard.quality import (
     deep_rows,
     heads,
     measured,
+    speed,
     tuning_rows,
     weak_rows,
 )
@@ -119,8 +120,8 @@ def _show_quality(found: "Sequence[Mapping[str, Any]]", me: Viewer) -> None:
         [
             q["tokenizer"],
             *(in_brackets(*measured(q[m], kind, me)) for m, kind in MEASURES.items()),
-            me.number(round(q["images_per_second"]), "count"),
-            me.number(q["cost_per_1000"], "money", q["currency"]),
+            speed(q["images_per_second"], me),
+            me.number(q["cost_per_1000"], "price", q["currency"]),
         ]
         for q in found
     ]

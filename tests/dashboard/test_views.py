@@ -651,6 +651,15 @@ class TestTokens:
         assert any(n in tokens_head(shown, me) for n in shown.names)
         assert me.text("tokens.advice.caution") in tokens_head(shown, me)
 
+    def test_names_that_were_not_checked_yet_are_said_and_slow_ones_told_apart(self, service):
+        service.check_tokens("surfaces", [])
+        shown = tokens.view(service, "surfaces", ["pixels", "timm:a@/models/b.pt"])
+        assert "tokens-pending" not in token_cards(shown, EN)
+        some = replace(shown, found=[shown.found[0] | {"images_per_second": 1.44}])
+        made = token_cards(some, EN)
+        assert "Not checked yet: timm:a@b." in made
+        assert ">1.4<" in made
+
     @pytest.mark.parametrize("me", [EN, JA])
     def test_what_tuning_bought_and_the_code_curve_are_shown(self, service, me):
         service.check_tokens("surfaces", [])

@@ -4,11 +4,12 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from dashboard.html import Html, card_head, figure, h, join, note, png, table
+from dashboard.html import NOTHING, Html, card_head, figure, h, join, note, png, table
 from dashboard.names import short_tokenizer
 from dashboard.pages.tokens.view import View
-from dashboard.quality import TUNED, WEAK, heads, measured, tuning_rows, weak_rows
+from dashboard.quality import TUNED, WEAK, heads, measured, speed, tuning_rows, weak_rows
 from dashboard.text import Viewer
+from digpt.tokenizers.names import parse
 
 SHARES = ("decodability", "token_decodability", "agreement", "stability", "pixels", "surroundings")
 
@@ -59,22 +60,37 @@ def _table(shown: View, me: Viewer) -> Html:
     rows += [
         [
             me.text("tokens.col.speed"),
-            *(me.number(round(q["images_per_second"]), "count") for q in shown.found),
+            *(speed(q["images_per_second"], me) for q in shown.found),
         ],
         [
             me.text("tokens.col.cost"),
-            *(me.number(q["cost_per_1000"], "money", q["currency"]) for q in shown.found),
+            *(me.number(q["cost_per_1000"], "price", q["currency"]) for q in shown.found),
         ],
     ]
-    heads = [me.text("tokens.col.name"), *(q["tokenizer"] for q in shown.found)]
+    heads = [
+        me.text("tokens.col.name"),
+        *(short_tokenizer(q["tokenizer"], me) for q in shown.found),
+    ]
     chance = me.text("tokens.chance", chance=me.number(shown.found[0]["chance"], "accuracy"))
     return join(
         [
             card_head(me.text("tokens.table"), f"{me.text('tokens.table.caption')} {chance}", me),
             h('<div id="tokens-table">{t}</div>', t=table(heads, rows, numeric=range(1, 99))),
+            _pending(shown, me),
             note(me.text("tokens.trust"), "more", "tokens-trust"),
         ]
     )
+
+
+def _pending(shown: View, me: Viewer) -> Html:
+    """Which of the named were not looked at yet, or not to the end."""
+    seen = {q["tokenizer"] for q in shown.found}
+    names = [n for n in (parse(name).canonical for name in shown.names) if n not in seen]
+    if not names:
+        return NOTHING
+    listed = me.text("list.separator").join(short_tokenizer(n, me) for n in names)
+    return h('<p class="d-note" id="tokens-pending">{t}</p>',
+             t=me.text("tokens.pending", names=listed))  # fmt: skip
 
 
 def _ranged(measure: Mapping[str, float | None] | None, kind: str, me: Viewer) -> Html:
