@@ -89,6 +89,7 @@ def add(
 ) -> None:
     """Import a dataset. Originals are copied, never changed; errors store nothing."""
     me = Viewer(lang)
+    later = me.text("new.add.cutting" if dry_run else "new.add.storing")
     result = open_service(home).import_dataset(
         source,
         name=name or name_for(str(source.absolute())),
@@ -97,7 +98,7 @@ def add(
         skip_bad=skip_bad,
         origin=origin,
         licence=licence,
-        reporter=TerminalReporter(me.text("cli.reading"), me),
+        reporter=TerminalReporter(me.text("cli.reading"), me, later),
     )
     errors = [p for p in result.problems if p.severity == "error"]
     is_refused = bool(errors) and not (skip_bad and (result.dataset or dry_run))

@@ -8,14 +8,20 @@ from dashboard.text import Viewer
 
 
 class TerminalReporter:
-    """A Reporter that rewrites one line, at most five times a second."""
+    """A Reporter that rewrites one line, at most five times a second.
 
-    def __init__(self, what: str, me: Viewer) -> None:
-        self._what, self._me = what, me
-        self._last, self._began = 0.0, time.monotonic()
+    `later`: what is being done once it starts to count anew.
+    """
+
+    def __init__(self, what: str, me: Viewer, later: str = "") -> None:
+        self._what, self._me, self._later = what, me, later or what
+        self._last, self._done, self._began = 0.0, 0, time.monotonic()
 
     def progress(self, done: int, total: int) -> None:
         now = time.monotonic()
+        if done < self._done:
+            self._what, self._began = self._later, now
+        self._done = done
         if not total or not sys.stderr.isatty() or (now - self._last < 0.2 and done < total):
             return
         self._last = now

@@ -35,7 +35,7 @@ _SOURCES = {
     "source-unknown": _error(
         "{name} is no folder, archive (zip, tar, tar.gz, tar.bz2, tar.xz), table (csv, tsv, xlsx, "
         "parquet, jsonl) or annotation file (COCO json, YOLO yaml).",
-        "Give one of these.",
+        "Give one of these; unpack other archives first.",
     ),
     "source-large": _error(
         "{path} holds more than {most:,} files.", "Choose the folder of the images."

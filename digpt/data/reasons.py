@@ -15,6 +15,7 @@ REASONS: dict[str, str] = {
     "truncated": "truncated file",
     "damaged": "damaged file",
     "damaged-so": "damaged file ({words})",
+    "cut-short": "it is damaged, or cut short as by a broken transfer",
     "zip-damaged": "damaged inside the ZIP",
     "encoding": "the text is neither UTF-8 nor CP932",
     "number": "{value!r} is no number",

@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol
 
 from digpt.data.images import EncodedImages, check_size
 from digpt.data.problems import Problem
-from digpt.data.reasons import because
+from digpt.data.reasons import because, reason
 from digpt.data.sources import archive as limits
 from digpt.data.sources.archive import checked_name, is_kept, listed, refused
 from digpt.data.sources.base import SourceImages
@@ -77,7 +77,7 @@ def _members(archive: Path, file: IO[bytes]) -> Iterator[tarfile.TarInfo]:
             yield from opened
             end = os.pread(file.fileno(), tarfile.BLOCKSIZE, opened.offset)
             if end.strip(b"\0") or len(end) < tarfile.BLOCKSIZE:  # tarfile takes either for the end
-                raise EOFError("it is damaged or cut short after the member before")
+                raise EOFError(reason("cut-short"))
     except _DAMAGED as error:
         raise refused(archive, "archive-unreadable", reason=because(error)) from error
 
@@ -193,4 +193,4 @@ def _chunks(archive: Path, compression: str) -> Iterator[bytes]:
             elif inner.needs_input:
                 data = file.read(CHUNK)
         if not inner.eof:
-            raise EOFError("it ends too early")
+            raise EOFError(reason("cut-short"))

@@ -22,7 +22,9 @@ class ZipSource:
         self.problems: list[Problem] = []
         try:
             self._opened = zipfile.ZipFile(archive)  # kept: listing it again for a file takes long
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except zipfile.BadZipFile as error:
+            raise refused(archive, "archive-unreadable", reason=reason("cut-short")) from error
+        except (OSError, ValueError, NotImplementedError) as error:
             raise refused(archive, "archive-unreadable", reason=because(error)) from error
         entries = self._opened.infolist()
         _check_sizes(archive, entries)

@@ -132,3 +132,14 @@ def test_a_damaged_member_is_a_problem_of_that_picture(archive, class_files, png
     found = read(path, name="x")
     assert found.dataset is None
     assert [p.file for p in found.problems] == ["good/p0.png"]
+
+
+def test_a_zip_that_was_not_sent_to_its_end_says_so(class_files, tmp_path: Path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        for name, data in class_files(5).items():
+            packed.writestr(name, data)
+    path.write_bytes(path.read_bytes()[:-1000])
+    found = read(path, name="x")
+    assert found.dataset is None
+    assert "damaged, or cut short as by a broken transfer" in found.problems[0].what
