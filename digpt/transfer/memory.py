@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 KEPT_BYTES = 2**30  # for the backward pass on a CPU; 32 images of the quick student keep 20 MB
 
@@ -9,8 +10,8 @@ KEPT_BYTES = 2**30  # for the backward pass on a CPU; 32 images of the quick stu
 def images_at_once(network: nn.Module, image: Tensor, batch: int) -> int:
     """Of a batch, how many images are computed at once: all of them, or on a CPU what fits, by what
     one `image` (1, 3, H, W) keeps; a process that runs out of memory there is ended and cannot go
-    on. The network is left in training mode."""
-    if image.device.type != "cpu":
+    on. A network with batch norm learns from whole batches. It is left in training mode."""
+    if image.device.type != "cpu" or any(isinstance(m, _BatchNorm) for m in network.modules()):
         return batch
     kept: dict[int, int] = {}  # bytes by address
 

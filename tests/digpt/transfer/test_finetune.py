@@ -249,3 +249,9 @@ def test_so_many_images_are_tuned_at_once_as_what_they_keep_allows(monkeypatch):
     monkeypatch.setattr("digpt.transfer.memory.KEPT_BYTES", 1)
     assert images_at_once(network, image, 64) == 1
     assert network.training
+
+
+def test_a_network_with_batch_norm_is_tuned_on_whole_batches(monkeypatch):
+    monkeypatch.setattr("digpt.transfer.memory.KEPT_BYTES", 1)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    assert images_at_once(network, torch.rand(1, 3, 16, 16), 32) == 32
