@@ -35,6 +35,8 @@ REMARKS: dict[str, str] = {
     "few-tests": "Fewer than {few} test images of: {classes}. Their figures vary a lot.",
 }
 
+SPLIT_WORDS = {"train": "training", "val": "validation"}
+
 
 @dataclass(frozen=True, slots=True)
 class Remark:
@@ -51,6 +53,8 @@ class Remark:
 def remark(code: str, **facts: Any) -> Remark:
     comma = ", " if "classes" in facts else " and "
     words = {name: listed(value, comma) for name, value in facts.items()}
+    if "split" in words:
+        words["split"] = SPLIT_WORDS.get(words["split"], words["split"])
     return Remark(REMARKS[code].format(**words), code, facts)
 
 

@@ -53,8 +53,8 @@ def test_uneven_few_and_absent_classes_are_warned_of():
     text = warned(dataset((100, 5), (3, 40)))
     assert "largest has 100 images, the smallest 5" in text
     assert "Fewer than 20 test images of: ok" in text
-    assert "no val image at all" in text
-    assert "No train image of: bad" in warned(dataset((10, 0), (30, 30)))
+    assert "no validation image at all" in text
+    assert "No training image of: bad" in warned(dataset((10, 0), (30, 30)))
 
 
 def test_a_sound_dataset_has_no_warnings():
