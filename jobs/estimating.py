@@ -9,7 +9,7 @@ from itertools import groupby
 
 from digpt.recipe import Recipe, without_off
 from jobs import equal, looks
-from jobs.engine.layout import cluster, layout
+from jobs.engine.layout import layout, met_cluster
 from jobs.engine.plan import DatasetFacts, Plan, Stage, arm_seeds
 from jobs.money.estimate import Calibration, Estimate, History, StageWork, expected_seconds
 from jobs.money.estimate import Range as MoneyRange
@@ -91,7 +91,7 @@ def estimate(
 def calibrated(settings: Settings, store: Store) -> Calibration:
     """The matrix rate that a stage has: of the cluster's worker, else of this machine, measured
     once for each home and number of threads, and kept."""
-    if met := cluster(settings, store):
+    if met := met_cluster(settings, store):
         return Calibration(**met["calibration"])
     kept, place = store.get_value(CALIBRATION_KEY), layout(settings, store)
     if kept and (kept["threads"], kept["device"] == "cpu") == (place.threads, place.gpu == 0):

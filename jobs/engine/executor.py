@@ -64,7 +64,7 @@ class RayExecutor:
         runner: str = RUNNER,
         met: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
-        """met: is told what a cluster that is not ours has (see `layout.cluster`)."""
+        """met: is told what a cluster that is not ours has (see `layout.met_cluster`)."""
         self.settings, self.runner, self.met = settings, runner, met
         self.problem: UserError | None = None
         self._slots: dict[str, Slot] = {}

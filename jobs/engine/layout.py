@@ -51,13 +51,13 @@ def lay_out(wanted: int, cpus: int, gpus: int) -> Layout:
 def layout(settings: Settings, store: Store) -> Layout:
     """Of the cluster as it was last met, else of this machine, where our own head offers at least
     as many CPUs as slots are wanted."""
-    met = cluster(settings, store)
+    met = met_cluster(settings, store)
     if met:
         return lay_out(settings.slots, met["cpus"], met["gpus"])
     return lay_out(settings.slots, max(settings.slots, cpu_count()), gpu_count())
 
 
-def cluster(settings: Settings, store: Store) -> Mapping[str, Any] | None:
+def met_cluster(settings: Settings, store: Store) -> Mapping[str, Any] | None:
     """What the supervisor wrote of the cluster in use: `cpus`, `gpus` and the `calibration` of a
     worker; None of our own head, and of a cluster that was never met."""
     met = store.get_value(CLUSTER_KEY) if settings.ray_address else None
