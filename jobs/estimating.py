@@ -41,7 +41,7 @@ def estimate(
     states = store.states([s.key for s in plan.stages])
     done = {key for key, state in states.items() if state == "done"}
     place = layout(settings, store)
-    calibration, history = calibrated(settings, store), past(settings, store)
+    calibration, history = calibrated(settings, store), past(store, place.held)
 
     def work_out(stages: Sequence[Stage], reused: set[str]) -> Estimate:
         return estimate_work(
@@ -109,7 +109,9 @@ def likely_seconds(
     """Device-seconds to be expected of a stage of that kind, on this home's device."""
     work = StageWork("", kind, units, cost_hint, False)
     return expected_seconds(
-        work, calibration=calibrated(settings, store), history=past(settings, store)
+        work,
+        calibration=calibrated(settings, store),
+        history=past(store, layout(settings, store).held),
     )
 
 
@@ -142,9 +144,8 @@ def pace(arm: Arm, recipe: Recipe, settings: Settings, store: Store) -> float:
     return seconds
 
 
-def past(settings: Settings, store: Store) -> list[History]:
-    """Finished stages of every kind that had as many cores as one has now, oldest first."""
-    held = layout(settings, store).held
+def past(store: Store, held: float) -> list[History]:
+    """Finished stages of every kind that had this much of the machine, oldest first."""
     return [
         History(kind, p.seconds, p.units, p.cost_hint, p.device_type)
         for kind in KINDS

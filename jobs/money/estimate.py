@@ -26,10 +26,10 @@ LIKE_UNIT, LIKE_WORK = 4.0, 16.0  # how far a like stage's unit and whole may be
 
 # Share of the GEMM rate that a stage of this kind reaches where it has never run, and its fixed
 # seconds (start, reading, writing). Only until a like stage of the kind is in the history.
-# Preparing and evaluating are work of a core, whatever the device.
 UTILISATION: Mapping[str, float] = {"pretrain": 0.35, "tokenize": 0.5, "finetune": 0.3}
 OTHER_UTILISATION = 0.25
 LARGE_UNIT, LARGE_UTILISATION = 1e9, 0.6  # networks of that many FLOPs have larger matrices
+# Work of a core, whatever the device, and the rate of one where an accelerator was calibrated.
 CORE_KINDS, CORE_GFLOPS = ("prepare", "init", "evaluate"), 60.0
 LAUNCH_SECONDS = 2e-4  # of an image on an accelerator: below, launching kernels takes the time
 NETWORKS = ("pretrain", "tokenize", "probe", "knn", "finetune")
