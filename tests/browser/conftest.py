@@ -22,8 +22,12 @@ FLAGS = (
 )
 # what Gradio's own client says when the progress of an upload ends
 GRADIOS_OWN = ("Method not implemented.",)
-# what it throws where a page is left while a stream is open: it aborts that stream
-GRADIOS_LEAVING = "AbortError: signal is aborted"
+# what it says as a page is left while a stream of its own is open: it aborts that stream
+GRADIOS_LEAVING = ("AbortError: signal is aborted", "Unexpected error Connection errored out.")
+# a page tells when it comes and when it goes, so that those words pass between the two only
+ARRIVED, LEAVING = "digpt-test: arrived", "digpt-test: leaving"
+TELL = f"""console.debug("{ARRIVED}");
+addEventListener("beforeunload", () => console.debug("{LEAVING}"));"""
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +106,22 @@ def visit(context, url) -> Iterator:
 def watch(page, url: str, complaints: list[str]) -> None:
     """Note console errors and warnings, scripts that fail, and requests that leave the host."""
 
+    leaving = False
+
     def said(message) -> None:
-        if message.type in ("error", "warning") and message.text not in GRADIOS_OWN:
-            complaints.append(message.text)
+        nonlocal leaving
+        if message.text in (ARRIVED, LEAVING):
+            leaving = message.text == LEAVING
+        elif message.type in ("error", "warning") and message.text not in GRADIOS_OWN:
+            complain(message.text)
 
-    def failed(error) -> None:
-        if not str(error).startswith(GRADIOS_LEAVING):
-            complaints.append(str(error))
+    def complain(words: str) -> None:
+        if not (leaving and words.startswith(GRADIOS_LEAVING)):
+            complaints.append(words)
 
+    page.add_init_script(TELL)
     page.on("console", said)
-    page.on("pageerror", failed)
+    page.on("pageerror", lambda error: complain(str(error)))
     page.on(
         "request",
         lambda r: (
