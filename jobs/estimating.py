@@ -24,7 +24,9 @@ CALIBRATION_KEY = "calibration"
 PACE_KEY = "pace"  # of training steps
 DEAR_SECONDS, DEAR_SHARE = 1800.0, 0.5  # of device time: an arm that takes more of both is named
 COARSE = 8  # pixels of a picture's longer side that become one
-FEWEST_SEEN = 40_000  # images; below it arms come in no lasting order (benchmarks.budget_fidelity)
+# images seen in pretraining (benchmarks.budget_fidelity): below the first, arms come in no lasting
+# order; below the second, the first arm lasts and the order of the others does not
+FEWEST_SEEN, SETTLED_SEEN = 40_000, 320_000
 KINDS = ("prepare", "fit", "tokenize", "init", "pretrain", "probe", "knn", "finetune", "evaluate")
 
 
@@ -204,10 +206,12 @@ def _warnings(
     warnings += _dear(plan, found)
     if not any(a.method == "frozen" for a in spec.arms):
         warnings.append({"code": "no-cheap-baseline"})
-    images = min(plan.images_seen.values(), default=FEWEST_SEEN)
+    images = min(plan.images_seen.values(), default=SETTLED_SEEN)
     if images < FEWEST_SEEN:
         facts = {"images": f"{images:,}", "least": f"{FEWEST_SEEN:,}"}
         warnings.append({"code": "short-pretraining", **facts})
+    elif images < SETTLED_SEEN and len(plan.images_seen) > 1:
+        warnings.append({"code": "first-arm-only", "images": f"{images:,}"})
     if spec.resolved.seeds == 1:
         warnings.append({"code": "one-pretraining-seed"})
     return warnings

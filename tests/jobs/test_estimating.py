@@ -54,14 +54,24 @@ def test_a_pilot_without_a_cheap_baseline_is_warned_of(service: PilotService):
     assert "no-cheap-baseline" in codes
 
 
-def test_a_pretraining_too_short_to_order_arms_is_warned_of(service: PilotService):
-    def warned(images: int) -> list[object]:
-        text = f"{SPEC}pretrain: {{images_seen: {images}}}\n"
-        found = service.estimate(load_spec(text)).warnings
-        return [w["images"] for w in found if w["code"] == "short-pretraining"]
-
-    assert warned(39_999) == ["39,999"]
-    assert warned(40_000) == []
+@pytest.mark.parametrize(
+    ("images", "arms", "code"),
+    [
+        (39_999, 1, "short-pretraining"),
+        (40_000, 1, None),
+        (40_000, 2, "first-arm-only"),
+        (320_000, 2, None),
+    ],
+)
+def test_a_pretraining_too_short_to_order_arms_is_warned_of(
+    service: PilotService, images: int, arms: int, code: str | None
+):
+    more = "  - {method: digpt, tokenizer: pixels}\n" * (arms - 1)
+    text = SPEC.replace("transfer:", f"{more}transfer:")
+    found = service.estimate(load_spec(f"{text}pretrain: {{images_seen: {images}}}\n")).warnings
+    of_order = {"short-pretraining", "first-arm-only"}
+    told = [(w["code"], w["images"]) for w in found if w["code"] in of_order]
+    assert told == [(code, f"{images:,}")] * bool(code)
 
 
 @pytest.mark.parametrize(("height", "pixels"), [(255, None), (1080, "60 × 34")])
