@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from digpt.encodings import read_text
 from digpt.errors import UserError
 
 DEFAULT_HOME = "~/.digpt"
@@ -108,8 +109,8 @@ def _from_file(path: Path) -> dict[str, object]:
     if not path.is_file():
         return {}
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(read_text(path))
+    except (tomllib.TOMLDecodeError, UnicodeError) as error:
         raise UserError(
             f"{path} is not valid TOML: {error}.",
             code="bad-setting",

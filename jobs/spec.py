@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from digpt.encodings import read_text
 from digpt.errors import UserError, pick
 from digpt.init import Init, parse_init
 from digpt.overrides import MAX_SEEDS, check, override, override_student, whole
@@ -269,12 +270,12 @@ def _validate(values: dict[str, Any], text: str, source: str) -> PilotSpec:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return read_text(path)
     except FileNotFoundError as error:
         raise UserError(
             f"There is no file {path}.", code="missing-file", field="spec", path=str(path)
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise UserError(
             f"{path} cannot be read: {error}.", code="bad-file", field="spec", path=str(path)
         ) from error

@@ -185,7 +185,9 @@ _TABLES = {
     "table-empty": _error("The table holds no rows below its header.", "Add one row per picture."),
     "table-long": _error("The table has {count:,} rows.", "Use at most {most:,}."),
     "table-row": _error("Row {row} cannot be read: {reason}.", "Save the table as CSV again."),
-    "table-encoding": _error("The text is neither UTF-8 nor CP932.", "Save it as CSV UTF-8."),
+    "table-encoding": _error(
+        "The text is neither UTF-8, UTF-16 nor CP932.", "Save it as CSV UTF-8."
+    ),
     "table-columns": _error(
         "The table needs one column of paths (path, file, image) and one of classes (label); it "
         "has {columns}.",
@@ -292,6 +294,30 @@ _ANNOTATIONS = {
     "coco-no-category": _error(
         "Its category {id!r} is not among the categories.",
         "Add the category, or correct the number.",
+    ),
+    "coco-ids-alike": _warning(
+        "The ids {id!r} and {other!r} differ in writing only.",
+        "Annotations are matched as they are written; give each its own id.",
+    ),
+    "coco-image-ids-written": _note(
+        "{count} annotations write the id of their image otherwise than the image does, e.g. "
+        "{id!r} for {other!r}.",
+        "Nothing need be done: only one fits each.",
+    ),
+    "coco-category-ids-written": _note(
+        "{count} annotations write the id of their category otherwise than the category does, e.g. "
+        "{id!r} for {other!r}.",
+        "Nothing need be done: only one fits each.",
+    ),
+    "coco-no-image-at-all": _error(
+        "None of the {count} annotations names an image of the file: they say e.g. {id!r}, the "
+        "images have ids such as {other!r}.",
+        "Export images and annotations together.",
+    ),
+    "coco-no-category-at-all": _error(
+        "None of the {count} annotations names a category of the file: they say e.g. {id!r}, the "
+        "categories have ids such as {other!r}.",
+        "Export categories and annotations together.",
     ),
     "coco-outline": _error("Its outline cannot be read: {reason}.", "Draw it again."),
     "voc-unreadable": _error("The XML cannot be read: {reason}.", "Export it again."),

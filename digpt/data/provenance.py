@@ -7,11 +7,12 @@ from pathlib import PurePosixPath
 from digpt.data.images import BadImage
 from digpt.data.layouts import Layout
 from digpt.data.sources import Source
+from digpt.encodings import decoded
 
 _LICENCE_FILES = ("LICENSE", "LICENCE", "COPYING")
 _ROBOFLOW_README = "README.dataset.txt"
 _LONGEST = 80  # characters of a licence's name
-_MOST_BYTES = 2**20
+_MOST = 2**20  # characters
 
 
 def licence_of(source: Source, layout: Layout) -> str:
@@ -35,8 +36,8 @@ def _lines(source: Source, *names: str) -> Iterator[str]:
         if path.count("/") > 1 or not (name in names or PurePosixPath(name).stem.upper() in names):
             continue
         try:
-            data = source.read(path)[:_MOST_BYTES]
-        except (OSError, BadImage):
+            text = decoded(source.read(path))[:_MOST]
+        except (OSError, BadImage, UnicodeError):
             return
-        yield from (line.strip() for line in data.decode("utf-8-sig", "replace").split("\n"))
+        yield from (line.strip() for line in text.split("\n"))
         return

@@ -17,7 +17,7 @@ REASONS: dict[str, str] = {
     "damaged-so": "damaged file ({words})",
     "cut-short": "it is damaged, or cut short as by a broken transfer",
     "zip-damaged": "damaged inside the ZIP",
-    "encoding": "the text is neither UTF-8 nor CP932",
+    "encoding": "its text is neither UTF-8, UTF-16 nor CP932; save it as UTF-8",
     "number": "{value!r} is no number",
     "syntax": "a mistake in line {line}, column {column}",  # of JSON, XML or YAML
     "huge": "more than 100 megapixels",
@@ -87,4 +87,6 @@ def because(error: BaseException) -> Reason:
         return reason("syntax", line=error.lineno, column=error.colno)
     if isinstance(error, ParseError):
         return reason("syntax", line=error.position[0], column=error.position[1] + 1)
+    if isinstance(error, UnicodeError):
+        return reason("encoding")
     return reason("told", words=str(getattr(error, "strerror", None) or error))

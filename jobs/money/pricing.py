@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from digpt.encodings import read_text
 from digpt.errors import UserError
 
 SECONDS_PER_HOUR = 3600.0
@@ -92,8 +93,8 @@ class PriceTable(_Entry):
             return _table(shipped, "prices.yaml")
         file = Path(path)
         try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = read_text(file)
+        except (OSError, UnicodeError) as error:
             raise UserError(
                 f"The price table {file} cannot be read: {error}. Correct DIGPT_PRICES.",
                 code="prices-unreadable",

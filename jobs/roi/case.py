@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import yaml
 from pydantic import ValidationError
 
+from digpt.encodings import read_text
 from digpt.errors import UserError
 from jobs.roi.fields import ALLOWED, BRANCHES, ORDER, RangeShape, is_range, plain
 from jobs.roi.ranges import Range
@@ -87,7 +88,7 @@ def load_case(path: str | Path) -> Case:
     """A checked case from a YAML file."""
     file = Path(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file)
     except OSError as error:
         raise UserError(
             f"The case {file} cannot be read: {error.strerror or error}. Check the path.",
@@ -95,7 +96,7 @@ def load_case(path: str | Path) -> Case:
             field="case",
             path=str(file),
         ) from error
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise UserError(
             f"The case {file} is not UTF-8 text. Save it as UTF-8.",
             code="case-unreadable",

@@ -1,5 +1,7 @@
 """Specs: what a person may write, and what they are told when it is wrong."""
 
+from pathlib import Path
+
 import pytest
 
 from digpt.errors import UserError
@@ -169,3 +171,9 @@ def test_text_that_is_no_map_points_to_the_template():
 
 def test_schema_lists_every_method():
     assert "masked" in str(json_schema())
+
+
+def test_a_spec_that_powershell_wrote_is_read(tmp_path: Path):
+    path = tmp_path / "pilot.yaml"
+    path.write_text(GOOD.replace("boards", "基板"), encoding="utf-16", newline="\r\n")
+    assert load_spec(path).name == "基板"

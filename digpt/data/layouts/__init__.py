@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from digpt.data.encodings import decoded
 from digpt.data.images import BadImage
 from digpt.data.layouts.coco import coco, coco_paths
 from digpt.data.layouts.folders import class_folders
@@ -20,6 +19,7 @@ from digpt.data.problems import Problem, problem
 from digpt.data.reasons import because
 from digpt.data.remarks import remark
 from digpt.data.sources import Source
+from digpt.encodings import decoded
 
 LOOKED_AT = 5  # JSON files that may be damaged
 _PACKED = {  # folders in which torchvision keeps pictures of its sets packed together

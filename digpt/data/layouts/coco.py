@@ -3,17 +3,19 @@
 import json
 from collections import Counter
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
-from digpt.data.encodings import decoded
 from digpt.data.images import BadImage
+from digpt.data.layouts.ids import Ids, as_id
 from digpt.data.layouts.items import Item, Layout, Places, composed, split_in, split_of_folders
 from digpt.data.problems import problem
 from digpt.data.reasons import because, reason
 from digpt.data.remarks import remark
 from digpt.data.shapes import Rle, Shape
 from digpt.data.sources import Source
+from digpt.encodings import decoded, mentions
 
+T = TypeVar("T")
 MOST_RUNS = 10_000_000  # of one mask
 
 
@@ -43,7 +45,9 @@ def _is_coco(source: Source, path: str) -> bool:
         data = source.read(path)
     except (OSError, BadImage):
         return True  # so that it is said
-    return b'"images"' in data and (b'"annotations"' in data or b'"categories"' in data)
+    return mentions(data, '"images"') and (
+        mentions(data, '"annotations"') or mentions(data, '"categories"')
+    )
 
 
 def _content(source: Source, path: str, layout: Layout) -> dict[str, Any] | None:
@@ -77,8 +81,8 @@ class _Reading:
     def __init__(self, path: str, places: Places, layout: Layout, known: dict[str, Item]) -> None:
         self._path, self._places, self._layout, self._known = path, places, layout, known
         self._split = split_in(path) or split_of_folders(path)
-        self._by_id: dict[Any, Item] = {}
-        self._classes: dict[Any, str] = {}
+        self._images: Ids[Item | None] = Ids()  # None: of a picture that is missing
+        self._classes: Ids[str] = Ids()
 
     def read(self, content: dict[str, Any]) -> None:
         self._read_classes(content.get("categories"))
@@ -90,57 +94,64 @@ class _Reading:
             if not isinstance(annotation, dict):
                 self._say("coco-annotation", where)
                 continue
-            ident = _key(annotation.get("id"))
+            ident = as_id(annotation.get("id"))
             seen[ident] += 1
             if ident is not None and seen[ident] == 2:
                 self._say("coco-annotation-id", where, id=ident)
             self._add_object(where, annotation)
+        self._say_ids("image", self._images)
+        self._say_ids("category", self._classes)
 
     def _read_classes(self, categories: Any) -> None:
         for number, one in enumerate(categories if isinstance(categories, list) else [], 1):
             where = f"{self._path}, category {number}"
-            if not isinstance(one, dict) or _key(one.get("id")) is None or not one.get("name"):
+            if not isinstance(one, dict) or as_id(one.get("id")) is None or not one.get("name"):
                 self._say("coco-category", where)
             elif one["id"] in self._classes:
                 self._say("coco-category-id", where, id=one["id"])
             else:
-                self._classes[one["id"]] = composed(str(one["name"]).strip())
+                self._add(self._classes, where, one["id"], composed(str(one["name"]).strip()))
 
     def _add_picture(self, where: str, image: Any) -> None:
         name = image.get("file_name") if isinstance(image, dict) else None
-        ident = _key(image.get("id")) if isinstance(image, dict) else None
+        ident = as_id(image.get("id")) if isinstance(image, dict) else None
         if not isinstance(name, str) or ident is None:
             self._say("coco-image", where)
             return
-        if ident in self._by_id:
+        if ident in self._images:
             self._say("coco-image-id", where, id=ident)
             return
         path = self._places.find(name, self._path, self._split)
         if path is None:
             self._say("coco-image-missing", where, name=name)
+            self._add(self._images, where, ident, None)
             return
         if path in self._known:
             self._say("coco-image-twice", where, path=path)
-            self._by_id[ident] = self._known[path]
+            self._add(self._images, where, ident, self._known[path])
             return
         width, height = _number(image.get("width")), _number(image.get("height"))
         size = (int(width), int(height)) if width and height else None
         item = Item(path, None, self._split or split_of_folders(path), shapes=[], size=size)
-        self._known[path] = self._by_id[ident] = item
+        self._known[path] = item
         self._layout.items.append(item)
+        self._add(self._images, where, ident, item)
+
+    def _add(self, ids: Ids[T], where: str, ident: Any, meant: T) -> None:
+        alike = ids.add(ident, meant)
+        if alike is not None:
+            self._say("coco-ids-alike", where, id=ident, other=alike)
 
     def _add_object(self, where: str, annotation: dict[str, Any]) -> None:
-        item = self._by_id.get(_key(annotation.get("image_id")))
+        item = self._images.find(annotation.get("image_id"), where)
         if item is None:
-            self._say("coco-no-image", where, id=annotation.get("image_id"))
             return
         if isinstance(annotation.get("caption"), str):  # a file of captions, not of objects
             item.captions.setdefault("caption", annotation["caption"].strip())
             return
-        label = self._classes.get(_key(annotation.get("category_id")))
+        label = self._classes.find(annotation.get("category_id"), where)
         if label is None:
             item.has_lost = True
-            self._say("coco-no-category", where, id=annotation.get("category_id"))
             return
         try:
             shape = _shape(label, where, annotation)
@@ -150,6 +161,19 @@ class _Reading:
             return
         assert item.shapes is not None
         item.shapes.append(shape)
+
+    def _say_ids(self, kind: str, ids: Ids[Any]) -> None:
+        """Ids that annotations write otherwise, and unknown ones: all of them in one sentence."""
+        if ids.rewritten:
+            asked, known = ids.rewritten[0]
+            facts = {"count": len(ids.rewritten), "id": asked, "other": known}
+            self._say(f"coco-{kind}-ids-written", self._path, **facts)
+        if len(ids.unknown) > 1 and not ids.found:
+            facts = {"count": len(ids.unknown), "id": ids.unknown[0][1], "other": ids.example}
+            self._say(f"coco-no-{kind}-at-all", self._path, **facts)
+            return
+        for where, ident in ids.unknown:
+            self._say(f"coco-no-{kind}", where, id=ident)
 
     def _say(self, code: str, where: str, **facts: Any) -> None:
         self._layout.problems.append(problem(code, where, **facts))
@@ -215,11 +239,6 @@ def rle_counts(text: str) -> tuple[int, ...]:
         counts.append(value + (counts[-2] if len(counts) > 2 else 0))
         value = shift = 0
     return tuple(counts)
-
-
-def _key(value: Any) -> Any:
-    """A value that can be an id; None for a list, an object or nothing."""
-    return value if isinstance(value, (int, str, float)) else None
 
 
 def _number(value: Any) -> float | None:

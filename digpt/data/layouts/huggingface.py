@@ -26,6 +26,7 @@ from digpt.data.remarks import remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import FolderSource, Source
 from digpt.data.sources.base import SourceImages
+from digpt.encodings import decoded
 
 _KEPT_GROUPS = 4  # row groups of Parquet files in memory, about one for each thread
 _OBJECTS = ("objects", "object", "annotations")
@@ -207,7 +208,7 @@ def _features(source: Source, path: str, schema: Any) -> dict[str, Any]:
     texts += [source.read(beside)] if beside in source.files else []
     for text in filter(None, texts):
         try:
-            content = json.loads(text)
+            content = json.loads(decoded(text))
         except (ValueError, RecursionError):
             continue
         content = content.get("info", content) if isinstance(content, dict) else {}

@@ -5,13 +5,13 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from digpt.data.encodings import decoded
 from digpt.data.images import BadImage
 from digpt.data.problems import Problem, problem
 from digpt.data.reasons import because
 from digpt.data.remarks import Remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import TABLES, Source
+from digpt.encodings import decoded
 
 SUFFIXES = frozenset(
     (

@@ -4,7 +4,6 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
-from digpt.data.encodings import decoded
 from digpt.data.goodness import is_good
 from digpt.data.images import BadImage
 from digpt.data.layouts.folders import class_folders
@@ -16,6 +15,7 @@ from digpt.data.reasons import because
 from digpt.data.remarks import remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
+from digpt.encodings import decoded, mentions
 
 LOOKED_AT = 5  # JSON files, to know whose they are
 SAID = 5  # labels
@@ -32,7 +32,7 @@ def is_labelme(source: Source, path: str) -> bool:
         data = source.read(path)
     except (OSError, BadImage):
         return False
-    return b'"shapes"' in data and b'"imagePath"' in data
+    return mentions(data, '"shapes"', '"imagePath"')
 
 
 def labelme(source: Source, paths: list[str]) -> Layout:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from digpt.data.encodings import decoded
 from digpt.data.images import EncodedImages
 from digpt.data.layouts.items import folder_of
 from digpt.data.sources import Source
 from digpt.data.sources.base import SourceImages
+from digpt.encodings import decoded
 
 _STARTS = {"/9j/": ".jpg", "iVBOR": ".png"}  # of base64
 

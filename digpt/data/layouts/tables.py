@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from digpt.data.encodings import decoded
 from digpt.data.images import BadImage
 from digpt.data.layouts.columns import header_row
 from digpt.data.problems import Problem, problem
 from digpt.data.reasons import because
 from digpt.data.sources import Source
 from digpt.data.sources.archive import MAX_RATIO
+from digpt.encodings import decoded
 
 MOST_ROWS = 1_000_000
 MOST_UNPACKED = 2**30  # bytes of the XML inside an Excel file

@@ -4,7 +4,6 @@ import re
 from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
-from digpt.data.encodings import decoded
 from digpt.data.images import BadImage
 from digpt.data.layouts.items import (
     SPLIT_NAMES,
@@ -23,6 +22,7 @@ from digpt.data.reasons import because, number, reason
 from digpt.data.remarks import remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
+from digpt.encodings import decoded, mentions
 
 # the values 1 to 20 in the masks of the VOC challenges
 VOC_CLASSES = (
@@ -95,7 +95,7 @@ def _add_masks(source: Source, layout: Layout, found: dict[str, dict[str, str]])
 
 def _is_voc(source: Source, path: str) -> bool:
     try:
-        return b"<annotation" in source.read(path)[:4096]
+        return mentions(source.read(path)[:8192], "<annotation")
     except (OSError, BadImage):
         return True  # so that it is said
 

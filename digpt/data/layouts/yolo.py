@@ -5,7 +5,6 @@ from pathlib import PurePosixPath
 from types import NoneType
 from typing import Any
 
-from digpt.data.encodings import decoded
 from digpt.data.images import BadImage
 from digpt.data.layouts.items import (
     SPLIT_NAMES,
@@ -23,6 +22,7 @@ from digpt.data.reasons import Reason, because, number, reason
 from digpt.data.remarks import Remark, remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
+from digpt.encodings import decoded
 
 MOST_BYTES = 2**20  # of the YAML file
 _LISTINGS = ("classes.txt", "obj.names")  # of LabelImg and Label Studio; of CVAT
@@ -52,7 +52,7 @@ def yolo_path(source: Source) -> str | None:
 def _holds_objects(source: Source, path: str) -> bool:
     """Whether a text file's first line is a class number and the numbers of a box or polygon."""
     try:
-        cells = source.read(path).decode("utf-8-sig").split("\n", 1)[0].split()
+        cells = decoded(source.read(path)).split("\n", 1)[0].split()
         return len(cells) > 4 and cells[0].isdecimal() and all(map(_is_share, cells[1:]))
     except (OSError, BadImage, ValueError):
         return False

@@ -277,7 +277,7 @@ def test_a_path_in_another_folder_is_not_matched_by_its_end(pictures):
         ("a.jsonl", b'{"file_name": "a"\n', "Line 1 is no JSON"),
         ("a.jsonl", b"[1, 2]\n", "Line 1 is no JSON object"),
         ("a.jsonl", b"[" * 100_000, "Line 1 is no JSON"),
-        ("a.csv", b"\xff\xff\xff\x81", "neither UTF-8 nor CP932"),
+        ("a.csv", b"\xff\xff\xff\x81", "neither UTF-8, UTF-16 nor CP932"),
         ("a.csv", b"path,label\n\"" + b"x" * 200_000, "field larger than field limit"),
     ],
 )  # fmt: skip

@@ -242,3 +242,66 @@ def test_pictures_without_an_entry_are_said(folder):
     files = coco_files(coco_json()) | {"extra.png": picture(500)}
     found = read(folder(files), name="x", task="detection")
     assert "1 pictures are in none of the files, e.g. extra.png" in said(found, "warning")
+
+
+def rewritten(images: Any = str, categories: Any = str) -> dict[str, Any]:
+    """Annotations that write the ids of their image and category otherwise than these do."""
+    content = coco_json()
+    for one in content["annotations"]:
+        one["image_id"], one["category_id"] = (
+            images(one["image_id"]),
+            categories(one["category_id"]),
+        )
+    return content
+
+
+@pytest.mark.parametrize("write", [str, "{:012d}".format, float, " {} ".format])
+def test_ids_that_are_written_otherwise_are_matched_and_told(folder, write):
+    found = read(folder(coco_files(rewritten(write, write))), name="x", task="detection")
+    assert found.dataset is not None, said(found)
+    assert found.dataset.classes == ("dent", "scratch")
+    assert corners_in_pixels(found, 3) == [[10, 5, 18, 9], [30, 20, 36, 26]]
+    told = said(found, "note")
+    is_told = write(7) != 7
+    assert ("24 annotations write the id of their image otherwise" in told) == is_told
+    assert ("24 annotations write the id of their category otherwise" in told) == is_told
+
+
+def test_ids_of_text_come_in(folder):
+    content = rewritten("img-{:04x}".format, "{:032X}".format)
+    for one in content["images"]:
+        one["id"] = f"img-{one['id']:04x}"
+    for one in content["categories"]:
+        one["id"] = f"{one['id']:032x}"  # a UUID in small letters
+    found = read(folder(coco_files(content)), name="x", task="detection")
+    assert found.dataset is not None, said(found)
+    assert corners_in_pixels(found, 3) == [[10, 5, 18, 9], [30, 20, 36, 26]]
+
+
+def test_ids_that_differ_in_writing_only_are_told_and_never_guessed(folder):
+    content = coco_json()
+    content["images"][1]["id"] = "2"
+    for one in content["annotations"]:
+        one["image_id"] = {1: "2", 5: "05"}.get(one["image_id"], one["image_id"])
+    content["annotations"][0]["image_id"] = "02"  # of 2 and "2"
+    found = read(folder(coco_files(content)), name="x", task="detection")
+    assert "image 3: The ids 2 and '2' differ in writing only" in said(found, "warning")
+    assert said(found).count("Its image") == 1
+    assert "annotation 1: Its image '02' is not in the file" in said(found)
+
+
+@pytest.mark.parametrize("part", ["image", "category"])
+def test_ids_of_another_file_are_said_in_one_sentence(folder, part: str):
+    content = coco_json()
+    for one in content["annotations"]:
+        one[f"{part}_id"] = f"other-{one[f'{part}_id']}"
+    found = read(folder(coco_files(content)), name="x", task="detection")
+    assert found.dataset is None
+    assert sum(part in p.code for p in found.problems if p.severity == "error") == 1
+    assert "None of the 24 annotations names" in said(found)
+
+
+def test_annotations_of_a_missing_picture_are_not_blamed(folder):
+    files = coco_files(coco_json())
+    del files["3.png"]
+    assert said(read(folder(files), name="x", task="detection")).count("3.png") == 1
