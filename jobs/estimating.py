@@ -27,7 +27,10 @@ COARSE = 8  # pixels of a picture's longer side that become one
 # images seen in pretraining (benchmarks.budget_fidelity): below the first, arms come in no lasting
 # order; below the second, the first arm lasts and the order of the others does not
 FEWEST_SEEN, SETTLED_SEEN = 40_000, 320_000
-KINDS = ("prepare", "fit", "tokenize", "init", "pretrain", "probe", "knn", "finetune", "evaluate")
+KINDS = (
+    *("prepare", "fit", "tokenize", "init", "pretrain"),
+    *("features", "probe", "knn", "finetune", "evaluate"),
+)
 
 
 def estimate(

@@ -49,9 +49,12 @@ def measure(
 ) -> list[Latency]:
     """Latency of every finished arm under each protocol that it was tried with."""
     todo = _first_of_each(stages)
+    by_key = {stage.key: stage for stage in stages}
     found = []
     for done, ((arm, protocol), stage) in enumerate(todo.items()):
         reporter.check()
+        if "features" in stage.inputs:  # the encoder is an input of the stage that made them
+            stage = by_key[stage.inputs["features"]]
         inputs = {role: artifacts.folder(key) for role, key in stage.inputs.items()}
         found.append(_measure_stage(arm, protocol, stage, inputs))
         reporter.progress(done + 1, len(todo))

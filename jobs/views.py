@@ -191,7 +191,7 @@ class PilotCard:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageView:
     key: str
-    kind: str  # prepare fit tokenize pretrain probe knn finetune evaluate
+    kind: str  # prepare fit tokenize init pretrain features probe knn finetune evaluate
     arms: tuple[str, ...]
     label: str  # short facts, e.g. "domain-clip" or "seed 1"
     state: str  # waiting queued running done reused failed cancelled

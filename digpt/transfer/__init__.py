@@ -1,6 +1,6 @@
 """How an encoder is tried on labels: protocols × label budgets × label seeds."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,11 +26,13 @@ __all__ = [
     "Predictions",
     "Run",
     "extract",
+    "features_of",
     "finetune",
     "frozen",
     "knn",
     "labelled",
     "probe",
+    "read_out",
     "recogniser",
     "student",
     "transfer",
@@ -85,12 +87,22 @@ def transfer(
     Budget "all" has only one subset, hence one run, with label seed 0. Fine-tuning chooses its
     learning rate once per budget, on validation with the first label seed.
     """
-    run_all = pick(PROTOCOLS, protocol, "protocol")
+    pick(dict.fromkeys(PROTOCOLS), protocol, "protocol")
+    if protocol in READ_OUTS:
+        features = features_of(encoder, dataset, device=device, reporter=reporter)
+        return read_out(
+            features,
+            dataset,
+            protocol=protocol,
+            transfer=transfer,
+            label_seeds=label_seeds,
+            reporter=reporter,
+        )
     trial = _Trial(
         encoder=encoder,
         images=_pixels(dataset),
         labels=dataset.labels,
-        rows={split: labelled(dataset, split) for split in ("train", "val", "test")},
+        rows=_rows(dataset),
         classes=len(dataset.classes),
         transfer=transfer,
         label_seeds=label_seeds,
@@ -98,20 +110,50 @@ def transfer(
         reporter=reporter,
         kept=Kept(keep),
     )
-    return run_all(trial)
+    return _finetune(trial)
 
 
-def _probe(trial: _Trial) -> list[Run]:
-    return _on_features("probe", trial)
+def features_of(
+    encoder: Encoder, dataset: ImageDataset, *, device: torch.device | str, reporter: Reporter
+) -> dict[str, np.ndarray]:
+    """What the frozen encoder makes of the labelled images: split -> (n, F) float32."""
+    rows = _rows(dataset)
+    every = np.concatenate(list(rows.values()))
+    found = extract(encoder, _pixels(dataset), every, device=device, reporter=reporter)
+    ends = np.cumsum([len(of_split) for of_split in rows.values()])
+    return dict(zip(rows, np.split(found, ends[:-1]), strict=True))
 
 
-def _knn(trial: _Trial) -> list[Run]:
-    return _on_features("knn", trial)
+def read_out(
+    features: Mapping[str, np.ndarray],
+    dataset: ImageDataset,
+    *,
+    protocol: str,
+    transfer: Transfer,
+    label_seeds: Sequence[int],
+    reporter: Reporter,
+) -> list[Run]:
+    """All runs of a protocol on features that `features_of` made, in the order of `transfer`."""
+    fit, rows = pick(READ_OUTS, protocol, "protocol"), _rows(dataset)
+    labels = {split: dataset.labels[of_split] for split, of_split in rows.items()}
+    subsets = list(_subsets(dataset.labels, rows["train"], transfer.label_budgets, label_seeds))
+    counted, runs = Counted(reporter, sum(len(subset) for *_, subset in subsets)), []
+    for budget, seed, subset in subsets:
+        reporter.check()
+        positions = np.searchsorted(rows["train"], subset)
+        predictions = fit(
+            features, labels, subset=positions, classes=len(dataset.classes), reporter=reporter
+        )
+        counted.add(len(subset))
+        runs.append(_run(protocol, budget, seed, subset, predictions))
+    return runs
 
 
 def _finetune(trial: _Trial) -> list[Run]:
     runs, recipe = [], trial.transfer
-    subsets = list(_subsets(trial, trial.transfer.finetune_budgets))
+    subsets = list(
+        _subsets(trial.labels, trial.rows["train"], recipe.finetune_budgets, trial.label_seeds)
+    )
     counted = Counted(trial.reporter, _steps(trial.transfer, subsets))
     for budget, seed, subset in subsets:
         if not runs or runs[-1].label_budget != budget:
@@ -145,35 +187,22 @@ def _steps(transfer: Transfer, subsets: Sequence[_Subset]) -> int:
     return trials + sum(transfer.finetune_steps(len(rows)) for _, _, rows in subsets)
 
 
-PROTOCOLS: dict[str, Callable[[_Trial], list[Run]]] = {
-    "probe": _probe,
-    "knn": _knn,
-    "finetune": _finetune,
-}
+READ_OUTS: Mapping[str, Callable[..., Predictions]] = {"probe": probe, "knn": knn}
+PROTOCOLS = (*READ_OUTS, "finetune")
 
 
-def _on_features(protocol: str, trial: _Trial) -> list[Run]:
-    """Probe or kNN: features are made once, every subset is a choice of their rows."""
-    rows = np.concatenate(list(trial.rows.values()))
-    every = extract(trial.encoder, trial.images, rows, device=trial.device, reporter=trial.reporter)
-    ends = np.cumsum([len(of_split) for of_split in trial.rows.values()])
-    features = dict(zip(trial.rows, np.split(every, ends[:-1]), strict=True))
-    labels = {split: trial.labels[rows] for split, rows in trial.rows.items() if split != "test"}
-    fit = {"probe": probe, "knn": knn}[protocol]
-    runs = []
-    for budget, seed, subset in _subsets(trial, trial.transfer.label_budgets):
-        trial.reporter.check()
-        positions = np.searchsorted(trial.rows["train"], subset)
-        predictions = fit(features, labels, subset=positions, classes=trial.classes)
-        runs.append(_run(protocol, budget, seed, subset, predictions))
-    return runs
+def _rows(dataset: ImageDataset) -> dict[str, np.ndarray]:
+    """Split -> row numbers of its labelled images."""
+    return {split: labelled(dataset, split) for split in ("train", "val", "test")}
 
 
-def _subsets(trial: _Trial, budgets: Sequence[Budget]) -> Iterator[_Subset]:
+def _subsets(
+    labels: np.ndarray, train: np.ndarray, budgets: Sequence[Budget], label_seeds: Sequence[int]
+) -> Iterator[_Subset]:
     """Budget, label seed and the training rows that they may see."""
     for budget in budgets:
-        for seed in [0] if budget == "all" else trial.label_seeds:
-            yield budget, seed, label_subset(trial.labels, trial.rows["train"], budget, seed)
+        for seed in [0] if budget == "all" else label_seeds:
+            yield budget, seed, label_subset(labels, train, budget, seed)
 
 
 def _run(

@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 
 from digpt.evaluate.metrics import score
+from digpt.reporter import Quiet, Reporter
 from digpt.transfer.predictions import Predictions
 from digpt.transfer.probe import chosen_rows
 
@@ -20,12 +21,14 @@ def knn(
     *,
     subset: np.ndarray | None = None,
     classes: int | None = None,
+    reporter: Reporter | None = None,
 ) -> Predictions:
     """Probabilities for validation and test, with the setting of best validation macro-F1.
 
     features: split -> (n, F) for train, val and test, labels: split -> (n,) for train and val, as
     in `probe`. Ties go to fewer neighbours, then to the sharper temperature.
     """
+    reporter = reporter or Quiet()
     train, train_labels = chosen_rows(features["train"], labels["train"], subset)
     classes = classes or 1 + int(max(train_labels.max(), labels["val"].max()))
     center = train.mean(axis=0)  # recognisers' features sit in a narrow cone around their mean
@@ -33,6 +36,7 @@ def knn(
     val_neighbours = _nearest(bank, _unit(features["val"] - center))
     best, chosen, val = -1.0, (0, 0.0), np.empty((0, 0))
     for setting in _settings(len(bank)):
+        reporter.check()
         probs = _vote(*val_neighbours, train_labels, classes, *setting)
         value = score("macro_f1", probs, labels["val"])
         if value > best:

@@ -6,7 +6,7 @@ that kind, params, keys of inputs); an equal key is an equal result and never ru
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,9 @@ VERSIONS: Mapping[str, int] = {
     "tokenize": 2,
     "init": 1,
     "pretrain": 1,
-    "probe": 1,
-    "knn": 1,
+    "features": 1,
+    "probe": 2,
+    "knn": 2,
     "finetune": 1,
     "evaluate": 1,
 }
@@ -43,6 +44,8 @@ VERSIONS: Mapping[str, int] = {
 # About as many FLOPs as a core does in that time: of one pixel of a prepared image, read or (the
 # built-in surfaces) drawn, and of one test item in one resample of all metrics.
 READ_FLOPS, DRAWN_FLOPS, EVALUATE_FLOPS = 7e3, 6e4, 1e4
+# The same of a labelled image: in all fits of a probe for each class, in kNN for each image asked.
+PROBE_FLOPS, KNN_FLOPS = 3e6, 1e3
 EARLIER = "earlier pilot"  # label of the stages that an init of an earlier arm brings along
 
 
@@ -194,10 +197,10 @@ def _add_arm(builder: _Builder, arm: Arm) -> None:
     runs: dict[str, str] = {}
     for seed in arm_seeds(arm, builder.preset):
         encoder = _add_encoder(builder, arm, seed, prepare)
+        tried = _tried(builder, arm, seed, encoder)
         for protocol in arm_protocols(arm, builder.preset):
-            runs[f"{protocol}:{seed}"] = _add_transfer(
-                builder, arm, seed, prepare, encoder, protocol
-            )
+            add = _add_finetune if protocol == "finetune" else _add_read_out
+            runs[f"{protocol}:{seed}"] = add(builder, arm, tried, prepare, protocol)
     if runs:
         builder.add(
             "evaluate",
@@ -322,50 +325,96 @@ def _add_fit(builder: _Builder, arm: str, name: TokenizerName, seed: int, prepar
     )
 
 
-def _add_transfer(
-    builder: _Builder, arm: Arm, seed: int, prepare: str, encoder: str | None, protocol: str
-) -> str:
-    transfer = builder.preset.transfer
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """An encoder that is tried: what tells it, FLOPs of one look, and the pretraining seed."""
+
+    params: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    flops: float
+    seed: int
+
+
+def _tried(builder: _Builder, arm: Arm, seed: int, encoder: str | None) -> _Tried:
     student = builder.preset.pretrain.student
+    if encoder is None:
+        params = {"role": "scratch", "seed": seed, "student": asdict(student)}
+        return _Tried(params, {}, encoder_flops(student), seed)
     role = arm.method if arm.method in ("frozen", "direct") else "student"
-    if encoder is None:
-        role = "scratch"
-    params: dict[str, Any] = {
-        "role": role,
-        "label_seeds": transfer.label_seeds,
-        "seed": seed,
-        "transfer": _transfer_params(asdict(transfer), protocol),
-    }
-    if encoder is None:
-        params["student"] = asdict(student)
-    data = builder.data
-    is_tuned = protocol == "finetune"
-    images = tuned_images(transfer, data) if is_tuned else data.train + data.val + data.test
-    reads = encoder_flops(student)
+    flops = encoder_flops(student)
     if arm.tokenizer and role != "student":
-        reads = token_flops(parse(arm.tokenizer), student.image_size)
+        flops = token_flops(parse(arm.tokenizer), student.image_size)
+    return _Tried({"role": role}, {"encoder": encoder}, flops, seed)
+
+
+def _add_read_out(builder: _Builder, arm: Arm, tried: _Tried, prepare: str, protocol: str) -> str:
+    """A probe or neighbours on frozen features, which are made once for both."""
+    transfer, data = builder.preset.transfer, builder.data
+    features = builder.add(
+        "features",
+        arm.name,
+        tried.params,
+        {"dataset": prepare, **tried.inputs},
+        label=f"seed {tried.seed}",
+        units=data.train + data.val + data.test,
+        cost_hint=tried.flops,
+    )
+    looks = {"probe": PROBE_FLOPS * data.classes, "knn": KNN_FLOPS * (data.val + data.test)}
     return builder.add(
         protocol,
         arm.name,
-        params,
-        {"dataset": prepare} | ({"encoder": encoder} if encoder else {}),
-        label=f"seed {seed}",
-        units=images,
-        cost_hint=reads,
+        {
+            "label_seeds": transfer.label_seeds,
+            "transfer": _transfer_params(asdict(transfer), protocol),
+        },
+        {"dataset": prepare, "features": features},
+        label=f"seed {tried.seed}",
+        units=sum(
+            draws * labelled
+            for draws, labelled in _draws(transfer.label_budgets, transfer.label_seeds, data)
+        ),
+        cost_hint=looks[protocol],
+    )
+
+
+def _add_finetune(builder: _Builder, arm: Arm, tried: _Tried, prepare: str, protocol: str) -> str:
+    transfer = builder.preset.transfer
+    return builder.add(
+        protocol,
+        arm.name,
+        {
+            "label_seeds": transfer.label_seeds,
+            "seed": tried.seed,
+            "transfer": _transfer_params(asdict(transfer), protocol),
+            **tried.params,
+        },
+        {"dataset": prepare, **tried.inputs},
+        label=f"seed {tried.seed}",
+        units=tuned_images(transfer, builder.data),
+        cost_hint=tried.flops,
     )
 
 
 def tuned_images(transfer: Transfer, data: DatasetFacts) -> int:
     """Forward passes of fine-tuning at every budget and label seed; a training step is three."""
     total = 0
-    for budget in transfer.finetune_budgets:
-        labelled = data.train if budget == "all" else min(int(budget) * data.classes, data.train)
+    for runs, labelled in _draws(transfer.finetune_budgets, transfer.label_seeds, data):
         steps, batch = transfer.finetune_steps(labelled), transfer.finetune_images(labelled)
         whole = 3 * batch * steps + len(CHECKPOINTS) * data.val + data.test
         trial = 3 * batch * trial_steps(steps) + data.val
-        runs = 1 if budget == "all" else transfer.label_seeds
         total += runs * whole + transfer.finetune_trials * trial
     return total
+
+
+def _draws(
+    budgets: Iterable[int | str], seeds: int, data: DatasetFacts
+) -> Iterator[tuple[int, int]]:
+    """Of every budget: how many draws of labels, and the training images of each."""
+    for budget in budgets:
+        if budget == "all":
+            yield 1, data.train
+        else:
+            yield seeds, min(int(budget) * data.classes, data.train)
 
 
 def _recipe_params(recipe: Recipe, method: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from safetensors.numpy import load_file, save_file
 
 from digpt import data as datasets
 from digpt.data.dataset import ImageDataset
@@ -32,11 +33,13 @@ from digpt.reporter import Reporter
 from digpt.tokenizers import fitting
 from digpt.tokenizers.cache import TokenCache, write
 from digpt.tokenizers.online import Online
-from digpt.transfer import Run, transfer
+from digpt.transfer import Run, features_of, read_out, transfer
 from digpt.transfer.encoders import Encoder, frozen, recogniser, student
 from digpt.transfer.predictions import labelled
 from jobs.engine.artifacts import CHECKPOINTS
 from jobs.weights import check_unchanged
+
+FEATURES = "features.safetensors"  # split -> (n, F)
 
 Params = Mapping[str, Any]
 Inputs = Mapping[str, Path]
@@ -183,33 +186,54 @@ def _tokens(
     )
 
 
-def transfer_stage(protocol: str) -> StageFunction:
-    """The stage that tries one encoder with one protocol at every budget and label seed."""
+def features_stage(
+    params: Params, inputs: Inputs, out_dir: Path, _: str, device: torch.device, reporter: Reporter
+) -> dict[str, Any]:
+    """What a frozen encoder makes of every labelled image, once for all that is read out of it."""
+    dataset, encoder = load_prepared(inputs["dataset"]), encoder_of(params, inputs)
+    found = features_of(encoder.to(device), dataset, device=device, reporter=reporter)
+    save_file(found, out_dir / FEATURES)
+    return {split: list(of_split.shape) for split, of_split in found.items()}
+
+
+def read_out_stage(protocol: str) -> StageFunction:
+    """The stage that reads the classes out of features, at every budget and label seed."""
 
     def run(
-        params: Params,
-        inputs: Inputs,
-        out_dir: Path,
-        _: str,
-        device: torch.device,
-        reporter: Reporter,
+        params: Params, inputs: Inputs, out_dir: Path, _: str, __: torch.device, reporter: Reporter
     ) -> dict[str, Any]:
         dataset = load_prepared(inputs["dataset"])
-        encoder = encoder_of(params, inputs)
-        runs = transfer(
-            encoder.to(device),
+        runs = read_out(
+            load_file(inputs["features"] / FEATURES),
             dataset,
             protocol=protocol,
             transfer=Transfer(**_tuples(params["transfer"])),
             label_seeds=list(range(params["label_seeds"])),
-            device=device,
             reporter=reporter,
-            keep=out_dir / CHECKPOINTS,
         )
         _write_runs(runs, dataset, out_dir)
         return {"runs": [_run_facts(r) for r in runs]}
 
     return run
+
+
+def finetune_stage(
+    params: Params, inputs: Inputs, out_dir: Path, _: str, device: torch.device, reporter: Reporter
+) -> dict[str, Any]:
+    """One encoder fine-tuned at every budget and label seed; goes on where it was stopped."""
+    dataset = load_prepared(inputs["dataset"])
+    runs = transfer(
+        encoder_of(params, inputs).to(device),
+        dataset,
+        protocol="finetune",
+        transfer=Transfer(**_tuples(params["transfer"])),
+        label_seeds=list(range(params["label_seeds"])),
+        device=device,
+        reporter=reporter,
+        keep=out_dir / CHECKPOINTS,
+    )
+    _write_runs(runs, dataset, out_dir)
+    return {"runs": [_run_facts(r) for r in runs]}
 
 
 def evaluate_stage(
@@ -244,9 +268,10 @@ STAGES: dict[str, StageFunction] = {
     "tokenize": tokenize_stage,
     "init": init_stage,
     "pretrain": pretrain_stage,
-    "probe": transfer_stage("probe"),
-    "knn": transfer_stage("knn"),
-    "finetune": transfer_stage("finetune"),
+    "features": features_stage,
+    "probe": read_out_stage("probe"),
+    "knn": read_out_stage("knn"),
+    "finetune": finetune_stage,
     "evaluate": evaluate_stage,
 }
 

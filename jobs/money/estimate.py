@@ -30,9 +30,9 @@ UTILISATION: Mapping[str, float] = {"pretrain": 0.35, "tokenize": 0.5, "finetune
 OTHER_UTILISATION = 0.25
 LARGE_UNIT, LARGE_UTILISATION = 1e9, 0.6  # networks of that many FLOPs have larger matrices
 # Work of a core, whatever the device, and the rate of one where an accelerator was calibrated.
-CORE_KINDS, CORE_GFLOPS = ("prepare", "init", "evaluate"), 60.0
+CORE_KINDS, CORE_GFLOPS = ("prepare", "init", "probe", "knn", "evaluate"), 60.0
 LAUNCH_SECONDS = 2e-4  # of an image on an accelerator: below, launching kernels takes the time
-NETWORKS = ("pretrain", "tokenize", "probe", "knn", "finetune")
+NETWORKS = ("pretrain", "tokenize", "features", "finetune")
 OVERHEAD_SECONDS = 1.0
 
 

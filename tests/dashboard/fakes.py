@@ -262,7 +262,7 @@ def stages(live: bool) -> tuple[StageView, ...]:
         if method in ("digpt", "masked"):
             found.append(_stage("pretrain", (name,), "seed 1", "running" if live else "done"))
         waiting = live and method in ("digpt", "masked")
-        for kind in ("probe", "knn", "finetune"):
+        for kind in ("features", "probe", "knn", "finetune"):
             found.append(_stage(kind, (name,), "seed 1", "waiting" if waiting else "done"))
         found.append(_stage("evaluate", (name,), "", "waiting" if waiting else "done"))
     return tuple(found)

@@ -14,7 +14,7 @@ from jobs.views import ArmView, PilotView, StageView
 COLUMNS = {
     "tokens": ("prepare", "fit", "tokenize"),
     "pretrain": ("init", "pretrain"),
-    "transfer": ("probe", "knn", "finetune"),
+    "transfer": ("features", "probe", "knn", "finetune"),
     "evaluate": ("evaluate",),
 }
 _SYMBOLS = {

@@ -53,9 +53,17 @@ def test_the_recogniser_is_fitted_once_for_all_its_arms():
 
 def test_frozen_features_are_only_probed_and_the_recogniser_only_tuned():
     plan = plan_of()
-    assert kinds(plan, "frozen × domain-clip") == ["prepare", "fit", "probe", "knn", "evaluate"]
+    frozen = ["prepare", "fit", "features", "probe", "knn", "evaluate"]
+    assert kinds(plan, "frozen × domain-clip") == frozen
     assert kinds(plan, "direct × domain-clip") == ["prepare", "fit", "finetune", "evaluate"]
     assert "pretrain" not in kinds(plan, "scratch")
+
+
+def test_an_encoder_looks_once_for_all_that_is_read_out_of_its_features():
+    own = plan_of().of_arm("frozen × domain-clip")
+    made, probe, knn = (next(s for s in own if s.kind == k) for k in ("features", "probe", "knn"))
+    assert probe.inputs["features"] == knn.inputs["features"] == made.key
+    assert "encoder" not in {*probe.inputs, *knn.inputs}
 
 
 def test_the_name_of_the_pilot_and_the_place_of_the_data_change_no_key():
@@ -68,7 +76,7 @@ def test_the_name_of_the_pilot_and_the_place_of_the_data_change_no_key():
     [
         ({"pretrain": {"images_seen": 640}}, {"prepare", "fit", "tokenize"}),
         ({"transfer": {"finetune_epochs": 9}}, {"prepare", "fit", "tokenize", "pretrain", "probe"}),
-        ({"transfer": {"label_budgets": [7]}}, {"prepare", "pretrain", "finetune"}),
+        ({"transfer": {"label_budgets": [7]}}, {"prepare", "pretrain", "features", "finetune"}),
     ],
 )
 def test_a_change_runs_again_only_what_it_touches(change: dict[str, object], same: set[str]):
@@ -157,7 +165,8 @@ def test_the_content_of_an_inits_file_counts_and_its_place_does_not():
 def test_scratch_with_an_init_is_tuned_from_it():
     plan = arms_plan({"method": "scratch", "init": "official:own.pt"}, pretrain={"seeds": 3})
     (name,) = {a for s in plan.stages for a in s.arms}
-    assert kinds(plan, name) == ["prepare", "init", "probe", "knn", "finetune", "evaluate"]
+    tried = ["features", "probe", "knn", "finetune", "evaluate"]
+    assert kinds(plan, name) == ["prepare", "init", *tried]
     tuned = one(plan, "finetune")
     assert tuned.params["role"] == "student"
     assert tuned.inputs["encoder"] == one(plan, "init").key
@@ -260,8 +269,8 @@ def test_a_published_recogniser_that_is_tuned_costs_its_own_flops_at_its_own_siz
 
     tuned = reads("direct", "timm:vit_small_patch32_224", "finetune")
     assert tuned == pytest.approx(2.2e9, rel=0.05)  # 1.1 billion multiply-adds, as published
-    assert tuned == reads("frozen", "timm:vit_small_patch32_224", "probe")
-    assert reads("frozen", "clip:ViT-H-14@laion2b_s32b_b79k", "probe") == pytest.approx(
+    assert tuned == reads("frozen", "timm:vit_small_patch32_224", "features")
+    assert reads("frozen", "clip:ViT-H-14@laion2b_s32b_b79k", "features") == pytest.approx(
         334e9, rel=0.01
     )
     assert reads("direct", "domain-clip", "finetune") < 1e8
