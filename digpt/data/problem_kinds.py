@@ -211,7 +211,9 @@ _TABLES = {
         "Only one of {count} sheets is read: {name!r}.",
         "If it is the wrong one, delete the others or save the right one as CSV.",
     ),
-    "parquet-damaged": _error("The Parquet file is damaged.", "Write it again."),
+    "parquet-damaged": _error(
+        "The Parquet file cannot be read: {reason}.", "Copy or write it again."
+    ),
     "json-line": _error("Line {line} is no JSON: {reason}.", "Write one JSON object per line."),
     "json-line-object": _error("Line {line} is no JSON object.", "Write one JSON object per line."),
     "details-column": _warning(
@@ -398,6 +400,22 @@ _ANNOTATIONS = {
         "Right for pictures without objects; else add the label files.",
     ),
     "arrow-unreadable": _error("The file cannot be read: {reason}.", "Copy or save it again."),
+    "arrow-missing": _error(
+        "Parts of the dataset are missing: {count}, e.g. {example}.",
+        "Copy the whole dataset again.",
+    ),
+    "arrow-partial": _warning(
+        "By their names the files belong to more, of which {count} are not here, e.g. {example}.",
+        "Right if only some were wanted; else copy all of them.",
+    ),
+    "arrow-info": _warning(
+        "The description of the columns cannot be read: {reason}.",
+        "Copy the file again: it may hold the names of the classes.",
+    ),
+    "arrow-no-names": _warning(
+        "No class names are given; classes are called by their numbers.",
+        "Right if the numbers are the classes; else copy dataset_info.json too.",
+    ),
     "arrow-class": _error(
         "The class {value!r} is not among the {count} names.", "Correct the row."
     ),

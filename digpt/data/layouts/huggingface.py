@@ -6,11 +6,12 @@ Read with pyarrow, which is here anyway: the `datasets` package would bring a do
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from digpt.data.images import BadImage, EncodedImages
+from digpt.data.layouts import shards
 from digpt.data.layouts.columns import meaning
+from digpt.data.layouts.damage import ARROW_FILE, ENDS, damage
 from digpt.data.layouts.items import (
     SPLIT_NAMES,
     Item,
@@ -20,13 +21,13 @@ from digpt.data.layouts.items import (
     split_in,
     split_of_folders,
 )
+from digpt.data.layouts.shards import features_in
 from digpt.data.problems import Problem, problem
-from digpt.data.reasons import because, reason
+from digpt.data.reasons import Reason, because, reason
 from digpt.data.remarks import remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import FolderSource, Source
 from digpt.data.sources.base import SourceImages
-from digpt.encodings import decoded
 
 _KEPT_GROUPS = 4  # row groups of Parquet files in memory, about one for each thread
 _OBJECTS = ("objects", "object", "annotations")
@@ -67,7 +68,10 @@ class ArrowSource:
         if path not in self._places:
             return self._inner.read(path)
         part, row = self._places[path]
-        cell = self._column(part)[row].as_py()
+        try:
+            cell = self._column(part)[row].as_py()
+        except _errors() as error:
+            raise BadImage(reason("part-damaged")) from error
         if isinstance(cell, bytes):
             return cell
         cell = cell if isinstance(cell, dict) else {}
@@ -96,24 +100,26 @@ class ArrowSource:
 
 
 def arrow_paths(source: Source) -> list[str]:
-    """The Arrow files of `save_to_disk`, or Parquet files that hold pictures."""
-    names = {PurePosixPath(p).name for p in source.files}
-    arrows = [p for p in source.files if p.endswith(".arrow")]
-    if arrows and "dataset_info.json" in names:
-        return arrows
-    parquets = [p for p in source.files if p.endswith(".parquet")]
-    return parquets if parquets and _holds_pictures(source, parquets[0]) else []
+    """The files of a dataset of `save_to_disk`, or Parquet files that hold pictures."""
+    return shards.arrow_paths(source, lambda path: _holds_pictures(source, path))
 
 
 def huggingface(source: Source, paths: list[str]) -> Layout:
     """The rows of all files; splits from folder or file names, classes from the stated features."""
     rows = ArrowSource(source)
     layout = Layout([remark("as-huggingface", source=source.kind)], [], [], source=rows)
+    stated = shards.stated_features(source, layout.problems)
+    unnamed = []
     for path in paths:
         try:
-            _read_file(source, path, rows, layout)
+            has_names = _read_file(source, path, rows, layout, stated)
+            unnamed += [] if has_names else [path]
         except _errors() as error:
-            layout.problems.append(problem("arrow-unreadable", path, reason=because(error)))
+            why = _why(source, path, error)
+            layout.problems.append(problem("arrow-unreadable", path, reason=why))
+    if unnamed:
+        layout.problems.append(problem("arrow-no-names", unnamed[0]))
+    layout.problems += shards.missing_files(source, paths)
     rows.files = tuple(sorted(item.path for item in layout.items))
     return layout
 
@@ -133,19 +139,45 @@ def _open(source: Source, path: str) -> Any:
     return pa.BufferReader(source.read(path))
 
 
-def _holds_pictures(source: Source, path: str) -> bool:
+def _why(source: Source, path: str, error: Exception) -> Reason:
+    """What keeps a file from being read; never in pyarrow's words."""
+    told = because(error)
+    if told.code != "told" or getattr(error, "errno", None):
+        return told
+    try:
+        file = _open(source, path)
+        head = file.read(ENDS)
+        file.seek(max(file.size() - ENDS, 0))
+        return damage(head, file.read(ENDS), "Arrow" if path.endswith(".arrow") else "Parquet")
+    except _errors() as again:
+        return because(again)
+
+
+def _holds_pictures(source: Source, path: str) -> bool | None:
+    """Whether a Parquet file holds pictures; None where it cannot be read."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - start-up time
 
     try:
         return _picture_column(pq.ParquetFile(_open(source, path)).schema_arrow) is not None
     except _errors():
-        return False
+        return None
 
 
-def _read_file(source: Source, path: str, rows: ArrowSource, layout: Layout) -> None:
+def _read_file(
+    source: Source,
+    path: str,
+    rows: ArrowSource,
+    layout: Layout,
+    stated: dict[str, dict[str, Any]],
+) -> bool:
+    """Add the items of a file; whether its classes, if they are numbers, have names."""
     split = _split(path)
-    number = 0
-    for batch, part, features in _parts(source, path, rows):
+    number, features = 0, {}
+    has_names = True
+    for batch, part in _parts(source, path, rows):
+        if not number:
+            features = _features(path, batch.schema, stated)
+            has_names = _has_names(batch.schema, features)
         batch.validate(full=True)  # offsets that lead elsewhere would crash the process
         pictures = _picture_column(batch.schema)
         others = [n for n in batch.schema.names if n != pictures]
@@ -157,28 +189,38 @@ def _read_file(source: Source, path: str, rows: ArrowSource, layout: Layout) -> 
             item = Item(name, None, split)
             _describe(item, {n: column[row] for n, column in cells.items()}, features, layout)
             layout.items.append(item)
+    return has_names
 
 
-def _parts(source: Source, path: str, rows: ArrowSource) -> Iterator[tuple[Any, int, dict]]:
-    """Batches of the columns beside the pictures, the number of their pictures, and features."""
-    import pyarrow as pa  # noqa: PLC0415 - start-up time
+def _parts(source: Source, path: str, rows: ArrowSource) -> Iterator[tuple[Any, int]]:
+    """Batches of the columns beside the pictures, and the number of their pictures."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - start-up time
 
     if path.endswith(".arrow"):
-        reader = pa.ipc.open_stream(_open(source, path))
-        pictures, features = _checked_column(reader.schema), _features(source, path, reader.schema)
-        for batch in reader:
-            yield batch, rows.add_part(batch.column(pictures)), features
+        schema, batches = _arrow_batches(_open(source, path))
+        pictures = _checked_column(schema)
+        for batch in batches:
+            yield batch, rows.add_part(batch.column(pictures))
         return
     file = pq.ParquetFile(_open(source, path))
-    pictures, features = (
-        _checked_column(file.schema_arrow),
-        _features(source, path, file.schema_arrow),
-    )
+    pictures = _checked_column(file.schema_arrow)
     others = [n for n in file.schema_arrow.names if n != pictures]
     for group in range(file.num_row_groups):
         part = rows.add_part((file, group, pictures))
-        yield file.read_row_group(group, columns=others), part, features
+        yield file.read_row_group(group, columns=others), part
+
+
+def _arrow_batches(file: Any) -> tuple[Any, Iterator[Any]]:
+    """Schema and batches of Arrow's format for streams, as `save_to_disk` writes it, or files."""
+    import pyarrow as pa  # noqa: PLC0415 - start-up time
+
+    is_file = file.read(len(ARROW_FILE)) == ARROW_FILE
+    file.seek(0)
+    if not is_file:
+        reader = pa.ipc.open_stream(file)
+        return reader.schema, iter(reader)
+    kept = pa.ipc.open_file(file)
+    return kept.schema, map(kept.get_batch, range(kept.num_record_batches))
 
 
 def _checked_column(schema: Any) -> str:
@@ -201,20 +243,22 @@ def _picture_column(schema: Any) -> str | None:
     return next(found, None)
 
 
-def _features(source: Source, path: str, schema: Any) -> dict[str, Any]:
-    """What each column means, from the schema's metadata or dataset_info.json beside the file."""
-    texts = [(schema.metadata or {}).get(b"huggingface")]
-    beside = "/".join(filter(None, (folder_of(path), "dataset_info.json")))
-    texts += [source.read(beside)] if beside in source.files else []
-    for text in filter(None, texts):
-        try:
-            content = json.loads(decoded(text))
-        except (ValueError, RecursionError):
-            continue
-        content = content.get("info", content) if isinstance(content, dict) else {}
-        if isinstance(content, dict) and isinstance(content.get("features"), dict):
-            return content["features"]
-    return {}
+def _features(path: str, schema: Any, stated: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What each column means: from the schema's metadata, else dataset_info.json beside the file or
+    beside another split."""
+    try:
+        own = features_in(json.loads((schema.metadata or {}).get(b"huggingface", b"{}")))
+    except (ValueError, RecursionError):
+        own = {}
+    return own or stated.get(folder_of(path)) or next(filter(None, stated.values()), {})
+
+
+def _has_names(schema: Any, features: dict[str, Any]) -> bool:
+    """Whether each column of numbers that means classes has names for them."""
+    import pyarrow as pa  # noqa: PLC0415 - start-up time
+
+    numbers = [c.name for c in schema if pa.types.is_integer(c.type) and meaning(c.name) == "label"]
+    return all(_names(features.get(name)) for name in numbers)
 
 
 def _split(path: str) -> str | None:

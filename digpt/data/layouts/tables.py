@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from digpt.data.images import BadImage
 from digpt.data.layouts.columns import header_row
+from digpt.data.layouts.damage import ENDS, damage
 from digpt.data.problems import Problem, problem
 from digpt.data.reasons import because
 from digpt.data.sources import Source
@@ -149,7 +150,8 @@ def _from_parquet(data: bytes) -> Iterator[list[str]]:
         table.validate(full=True)
         columns = [column.to_pylist() for column in table.columns]
     except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
-        raise _Unreadable("parquet-damaged") from error
+        why = damage(data[:ENDS], data[-ENDS:], "Parquet")
+        raise _Unreadable("parquet-damaged", reason=why) from error
     yield list(table.column_names)
     for row in zip(*columns, strict=True):
         yield [_text(cell) for cell in row]

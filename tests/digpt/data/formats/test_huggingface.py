@@ -129,3 +129,76 @@ def test_a_damaged_file_is_refused(tmp_path: Path, at: int):
 def test_a_file_without_pictures_is_refused(tmp_path: Path):
     root = save_to_disk(tmp_path / "hf", train=table(1).drop_columns(["image"]))
     assert "no column holds pictures" in said(read(root, name="x"))
+
+
+def parquet(content: pa.Table) -> bytes:
+    out = pa.BufferOutputStream()
+    meta = {"huggingface": json.dumps({"info": {"features": FEATURES}})}
+    pq.write_table(content.replace_schema_metadata(meta), out, row_group_size=3)
+    return out.getvalue().to_pybytes()
+
+
+WHOLE = parquet(table(1))
+DAMAGE = {
+    "empty file": b"",
+    "cut short as by a broken transfer": WHOLE[: len(WHOLE) // 2],
+    "a part of it is damaged": WHOLE[:-8] + b"\xff\xff\xff\x7f" + WHOLE[-4:],
+    "git lfs pull": b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 1\n",
+    "it is a web page": b"\n<!DOCTYPE html><html></html>",
+    "it is encrypted": b"PARE" + WHOLE[4:-4] + b"PARE",
+    "it is no Parquet file": picture(1),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_damaged_parquet_file_is_named_in_our_own_words(tmp_path: Path, what: str, others: int):
+    (tmp_path / "a-test.parquet").write_bytes(DAMAGE[what])
+    for k in range(others):
+        (tmp_path / f"train-{k}.parquet").write_bytes(WHOLE)
+    found = read(tmp_path, name="x")
+    errors = said(found)
+    assert found.dataset is None
+    assert errors.startswith("a-test.parquet: The file cannot be read: ")
+    assert what in errors
+    assert not {"thrift", "footer", "deserialize", "bytes"} & set(errors.lower().split())
+
+
+def test_a_damaged_row_group_costs_its_pictures_only(tmp_path: Path):
+    (tmp_path / "train.parquet").write_bytes(WHOLE[:4] + b"\xff" * 8 + WHOLE[12:])
+    assert "a part of it is damaged" in said(read(tmp_path, name="x"))
+    kept = read(tmp_path, name="x", skip_bad=True)
+    assert sum(sum(c.values()) for c in kept.counts.values()) == 7
+
+
+def test_class_names_are_found_beside_another_split(tmp_path: Path):
+    root = save_to_disk(tmp_path / "hf", train=table(1), test=table(2))
+    (root / "train" / "dataset_info.json").write_text('{"features": {')
+    found = read(root, name="x")
+    assert found.dataset is not None
+    assert found.dataset.classes == ("傷", "良品")
+    assert "train/dataset_info.json: The description of the columns" in said(found, "warning")
+    (root / "train" / "dataset_info.json").unlink()
+    (root / "test" / "dataset_info.json").unlink()
+    found = read(root, name="x")
+    assert found.dataset is not None
+    assert found.dataset.classes == ("0", "1")
+    assert "classes are called by their numbers" in said(found, "warning")
+
+
+def test_what_is_missing_of_a_dataset_is_told_and_what_map_left_is_not_read(tmp_path: Path):
+    root = save_to_disk(tmp_path / "hf", train=table(1), test=table(2))
+    shard = root / "train" / "data-00000-of-00001.arrow"
+    (root / "train" / "cache-0123456789abcdef.arrow").write_bytes(shard.read_bytes())
+    assert sum(read(root, name="x").counts["test"].values()) == 10
+    assert sum(sum(c.values()) for c in read(root, name="x").counts.values()) == 20
+    shard.rename(root / "train" / "data-00000-of-00003.arrow")
+    found = read(root, name="x", skip_bad=True)
+    assert "missing: 1, e.g. train/data-00000-of-00001.arrow" in said(found)
+    assert "2 are not here, e.g. train/data-00001-of-00003.arrow" in said(found, "warning")
+
+
+def test_arrow_files_of_the_format_for_files_come_in(tmp_path: Path):
+    with pa.ipc.new_file(tmp_path / "train.arrow", table(1).schema) as out:
+        out.write_table(table(1))
+    assert sum(sum(c.values()) for c in read(tmp_path, name="x").counts.values()) == 10
