@@ -77,8 +77,8 @@ def fact_lines(card: Card, me: Viewer) -> Lines:
         (me.text("data.fact.classes"), me.number(len(card["classes"]), "count")),
         (me.text("data.fact.task"), me.text(f"data.task.{card['task']}")),
         (me.text("data.fact.size"), f"{width} × {height}"),
-        (me.text("data.fact.origin"), card["source"] or me.text("data.not-told")),
-        (me.text("data.fact.licence"), card["licence"] or me.text("data.not-told")),
+        (me.text("data.fact.origin"), me.fact(card["source"]) or me.text("data.not-told")),
+        (me.text("data.fact.licence"), me.fact(card["licence"]) or me.text("data.not-told")),
         (
             me.text("data.fact.groups"),
             me.text("data.no-groups") if groups is None else me.number(groups, "count"),

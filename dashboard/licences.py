@@ -35,7 +35,7 @@ def accepted_text(accepted: Sequence["LicenceAccepted"], me: Viewer) -> list[str
         me.text(
             "governance.accepted",
             name=short_tokenizer(one.tokenizer, me),
-            licence=one.licence,
+            licence=me.fact(one.licence),
             who=one.who,
             day=day(one.at, me.language),
         )
@@ -57,8 +57,8 @@ def commercial_tag(facts: Facts, me: Viewer) -> Html:
 def licence_notes(facts: Facts, me: Viewer) -> Html:
     """Licence, training data, what to know, and where the terms stand."""
     lines = [
-        me.text("new.licence", licence=facts.licence),
-        me.text("governance.trained-on", data=facts.training_data),
+        me.text("new.licence", licence=me.fact(facts.licence)),
+        me.text("governance.trained-on", data=me.fact(facts.training_data)),
         *(me.text(f"governance.concern.{code}") for code in facts.concerns),
     ]
     # a link leaves the host only where a person follows it

@@ -21,6 +21,13 @@ def strings(language: str) -> Mapping[str, str]:
     return json.loads((LOCALES / f"{language}.json").read_text("utf-8"))
 
 
+@cache
+def _facts(language: str) -> Mapping[str, str]:
+    """What is known of weights and data from elsewhere, by its English words."""
+    path = LOCALES / f"facts.{language}.json"
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+
 def text(key: str, language: str, **values: object) -> str:
     """The string `key` with its values filled in; with `count=1` the form `key.one`, if any."""
     table = strings(language)
@@ -44,6 +51,10 @@ class Viewer:
     def text(self, key: str, **values: object) -> str:
         """`text` in the viewer's language."""
         return text(key, self.language, **values)
+
+    def fact(self, words: str) -> str:
+        """A licence or an origin in the viewer's language; a name of a person's own as it is."""
+        return _facts(self.language).get(words, words)
 
     def number(self, value: float | None, kind: str, currency: str = "") -> str:
         """`number` in the viewer's language; a dash where there is none."""

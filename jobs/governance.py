@@ -94,16 +94,25 @@ def _facts(name: TokenizerName) -> Facts:
     model, weights, file = _parts(name)
     for rule in _content()["rules"]:
         if _fits(rule, name.family, model, weights):
-            found = Facts(
-                licence=rule["licence"],
-                training_data=rule["training_data"],
-                commercial=_word(rule["commercial"]),
-                concerns=tuple(rule["concerns"]),
-                source=rule["source"],
-            )
+            found = _facts_in(rule)
             # That a model's published weights are free says nothing of somebody's file for it
             return OWN_FILE if file and not weights and not found.needs_consent else found
     return OWN_FILE if file else UNKNOWN
+
+
+def every_fact() -> tuple[Facts, ...]:
+    """All that the list can say of a tokenizer."""
+    return UNKNOWN, OWN_FILE, *map(_facts_in, _content()["rules"])
+
+
+def _facts_in(rule: Mapping[str, Any]) -> Facts:
+    return Facts(
+        licence=rule["licence"],
+        training_data=rule["training_data"],
+        commercial=_word(rule["commercial"]),
+        concerns=tuple(rule["concerns"]),
+        source=rule["source"],
+    )
 
 
 def _parts(name: TokenizerName) -> tuple[str, str, bool]:

@@ -65,7 +65,7 @@ def list_datasets(lang: Lang = Language.EN, home: Home = None, as_json: Json = F
             d.version or me.text("new.builtin"),
             me.number(d.images, "count"),
             len(d.classes),
-            d.licence,
+            me.fact(d.licence),
         )
         for d in found
     ]
@@ -198,7 +198,7 @@ def show(
         emit(view)
         return
     me = Viewer(lang)
-    licence = f"{me.text('list.separator')}{view.licence}" if view.licence else ""
+    licence = f"{me.text('list.separator')}{me.fact(view.licence)}" if view.licence else ""
     facts = {"name": view.name, "images": view.images, "classes": len(view.classes)}
     print(me.text("cli.show.line", **facts, licence=licence))
     rows = [

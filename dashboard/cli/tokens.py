@@ -72,7 +72,7 @@ def list_tokenizers(
     rows = [
         (
             t.name,
-            t.licence,
+            me.fact(t.licence),
             me.text(f"commercial.{t.commercial}"),
             me.text(f"cli.state.{t.remark or 'ready'}"),
             me.text(f"tokenizer.{t.family}"),
@@ -82,7 +82,7 @@ def list_tokenizers(
     table([me.text(f"cli.tokens.{c}") for c in ("name", "licence", "use", "state", "what")], rows)
     for t in found:
         if t.source:
-            trained = me.text("governance.trained-on", data=t.training_data)
+            trained = me.text("governance.trained-on", data=me.fact(t.training_data))
             terms = f"{me.text('governance.source')}{me.text('colon')}{t.source}"
             notes = [me.text(f"governance.concern.{c}") for c in t.concerns]
             say(f"{t.name}{me.text('colon')}{' '.join([trained, *notes, terms])}")

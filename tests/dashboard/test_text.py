@@ -10,10 +10,12 @@ import pytest
 
 from dashboard.findings import finding_text
 from dashboard.text import LANGUAGES, Viewer, stored_error, strings, text
+from digpt.data import BUILTIN, builtin
 from digpt.data.health import CODES, Finding
 from digpt.errors import UserError
 from digpt.recipe import PRESETS
 from digpt.tokenizers.names import FAMILIES, parse
+from jobs import governance
 from jobs.engine.states import UPSTREAM_FAILED
 from jobs.roi.decision import EXPERIMENTS, REASONS
 from jobs.spec import load_spec
@@ -201,3 +203,15 @@ def test_a_finding_is_written_with_its_facts():
     words = finding_text(found, Viewer("en"))
     assert words.startswith("Fewer than 20 training images of: dent (3), c0 (1)")
     assert words.endswith("and 2 more.")
+
+
+def test_what_is_known_of_weights_and_built_in_data_is_told_in_japanese():
+    known = governance.every_fact()
+    words = {f.licence for f in known} | {f.training_data for f in known}
+    for name in BUILTIN:
+        data = builtin(name, n=200)
+        words |= {data.licence, data.source}
+    me = Viewer("ja")
+    assert [w for w in words if " " in w and me.fact(w) == w] == []
+    assert me.fact("CC-BY-4.0") == "CC-BY-4.0"
+    assert Viewer("en").fact("unknown") == "unknown"

@@ -62,8 +62,8 @@ def dataset_detail(shown: View, me: Viewer) -> Html:
         remarks=remarks,
         source=me.text(
             "new.source",
-            source=data.source or me.text("data.not-told"),
-            licence=data.licence or me.text("data.not-told"),
+            source=me.fact(data.source) or me.text("data.not-told"),
+            licence=me.fact(data.licence) or me.text("data.not-told"),
         ),
     )
 

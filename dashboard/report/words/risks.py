@@ -232,7 +232,7 @@ def _licence(facts: Facts, me: Viewer) -> Iterator[Risk]:
     data = facts.provenance.dataset
     licence = data.licence if data else ""
     parts.append(
-        me.text("report.known.licence.data", licence=licence)
+        me.text("report.known.licence.data", licence=me.fact(licence))
         if licence
         else me.text("report.known.licence.data-unknown")
     )
@@ -248,7 +248,7 @@ def _terms(tokenizer: str, me: Viewer) -> str:
     return me.text(
         "report.known.licence.outside",
         name=short_tokenizer(tokenizer, me),
-        licence=terms.licence,
+        licence=me.fact(terms.licence),
         use=me.text(f"commercial.{terms.commercial}"),
     )
 
