@@ -61,13 +61,22 @@ def tuning_rows(found: Sequence[Mapping[str, Any]], me: Viewer) -> list[list[str
                     me.text(f"tokens.tuned.{score}"),
                     me.number(before, "accuracy"),
                     me.number(after, "accuracy"),
-                    me.number(after - before, "points"),
+                    _gain(facts, score, me),
                     me.number(facts["retrieval_images"], "count"),
                     me.number(facts[f"{score}_choices"], "count"),
                     me.number(facts["names_class_share"], "share"),
                 ]
             )
     return rows
+
+
+def _gain(facts: Mapping[str, Any], score: str, me: Viewer) -> str:
+    """How much a score grew, with its 95% interval where it was kept."""
+    grown = me.number(facts[f"{score}_after"] - facts[f"{score}_before"], "points")
+    low, high = facts.get(f"{score}_low"), facts.get(f"{score}_high")
+    if low is None or high is None:
+        return grown
+    return f"{grown} ({me.interval(low, high, 'points')})"
 
 
 def weak_rows(

@@ -169,6 +169,17 @@ def mcnemar(a: np.ndarray, b: np.ndarray, labels: np.ndarray) -> float:
     return min(1.0, float(2 * tail / 2**discordant)) if discordant else 1.0
 
 
+def matched_difference(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
+    """95% interval of how much larger a share got, from 0 or 1 for each of the same items (n,);
+    not of zero width where nothing changed (Agresti and Min 2005, half an item in each cell)."""
+    gained, lost = (after > before).sum() + 0.5, (before > after).sum() + 0.5
+    count = len(before) + 2
+    centre = (gained - lost) / count
+    spread = np.sqrt(gained + lost - (gained - lost) ** 2 / count) / count
+    reach = 1.96 * spread
+    return float(max(centre - reach, -1)), float(min(centre + reach, 1))
+
+
 def detectable_effect(standard_error: float, *, power: float = 0.8, alpha: float = 0.05) -> float:
     """Least true difference that a two-sided test with this standard error finds with `power`."""
     from scipy.special import ndtri  # noqa: PLC0415 - start-up time

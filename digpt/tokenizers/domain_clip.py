@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from digpt.data.dataset import ImageDataset
+from digpt.evaluate.intervals import matched_difference
 from digpt.reporter import Reporter
 from digpt.tokenizers.captions import captioned
 from digpt.tokenizers.names import FEWEST_CAPTIONED
@@ -65,14 +66,13 @@ def train(
         "samples_seen": steps * BATCH,
         "mirrored": data.can_mirror,
         "phrases": len(texts.pieces),
-        "retrieval_before": before,
-        "retrieval_after": after,
+        **bought("retrieval", before, after),
         "retrieval_images": held,
         "retrieval_choices": len({tuple(texts.owned[row].tolist()) for row in order[:held]}),
     }
     reporter.log(
-        f"{name}: right caption first for {after:.1%} of {held} held-out images "
-        f"({before:.1%} before training)"
+        f"{name}: right caption first for {after.mean():.1%} of {held} held-out images "
+        f"({before.mean():.1%} before training)"
     )
     return made.cpu()
 
@@ -219,15 +219,25 @@ def _phrases(captions: list[str]) -> Phrases:
 
 
 @torch.no_grad()
-def _retrieval(model: _Pair, images: Tensor, rows: Tensor) -> float:
-    """Share of images whose nearest caption among these, each the mean of its phrases, has exactly
-    the phrases of their own."""
-    if not len(rows):
-        return float("nan")
+def _retrieval(model: _Pair, images: Tensor, rows: Tensor) -> np.ndarray:
+    """Whether the nearest caption among these, each the mean of its phrases, has exactly the
+    phrases of an image's own: 0 or 1 for each, (rows,)."""
     model.eval()
     device = model.prior.device
     pixels = images[rows].permute(0, 3, 1, 2).float().to(device) / 255
     owned = [model.owned[row] for row in rows.tolist()]
     texts = torch.stack([model.embed_phrases(o.to(device)).mean(dim=0) for o in owned])  # (n, D)
     nearest = (model.embed_images(pixels) @ F.normalize(texts, dim=-1).T).argmax(dim=1).tolist()
-    return float(np.mean([torch.equal(owned[n], o) for n, o in zip(nearest, owned, strict=True)]))
+    return np.array([torch.equal(owned[n], o) for n, o in zip(nearest, owned, strict=True)], float)
+
+
+def bought(score: str, before: np.ndarray, after: np.ndarray) -> dict[str, float]:
+    """Share of held-out images told before and after, of 0 and 1 for each (n,), and the 95%
+    interval of the difference."""
+    low, high = matched_difference(before, after)
+    return {
+        f"{score}_before": float(before.mean()),
+        f"{score}_after": float(after.mean()),
+        f"{score}_low": low,
+        f"{score}_high": high,
+    }

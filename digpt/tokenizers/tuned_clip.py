@@ -2,8 +2,9 @@
 
 open_clip's own loss, tokenizer and way of locking towers (LiT, Zhai et al. 2022): the last blocks
 of both towers learn, at a small rate. A batch holds each caption once, since equal captions would
-be each other's wrong answers. What is held out of tuning tells when to stop and what was bought.
-Only pool and training images are seen. B batch, D width of the embedding.
+be each other's wrong answers. Two parts are held out of tuning: one says when to stop, the other
+what was bought, which the first, chosen by, would flatter. Only pool and training images are seen.
+B batch, D width of the embedding.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from digpt.errors import UserError
 from digpt.reporter import Reporter
 from digpt.tokenizers.captions import Captioned, captioned
 from digpt.tokenizers.clip import Clip, load_pair
-from digpt.tokenizers.domain_clip import augmented, schedule
+from digpt.tokenizers.domain_clip import augmented, bought, schedule
 from digpt.tokenizers.names import FEWEST_TO_TUNE, TokenizerName, tuned_samples
 from digpt.tokenizers.published import CHUNK
 
@@ -28,7 +29,7 @@ BATCH = 64
 LEARNING_RATE, WEIGHT_DECAY = 1e-5, 0.05
 LOOKS = 10  # at the held-out images while tuning
 PATIENCE = 3  # looks without a better one
-HELD_OUT, MOST_HELD_OUT = 0.1, 500
+HELD_OUT, MOST_HELD_OUT = 0.1, 500  # of the images, for each of the two parts
 FEWEST_CAPTIONS = 2  # distinct ones; with one there is nothing to tell apart
 MOST_CAPTIONS = 1_000  # that a held-out image is looked for among: each is read at every look
 
@@ -65,28 +66,50 @@ def tune(
     pair = _Pair(model.to(device), recogniser.to(device), tokenize(data.captions).to(device))
     pair.unlock(blocks)
     images = torch.from_numpy(np.array(dataset.images.load(data.rows, size)))
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
-    held = min(max(int(len(order) * HELD_OUT), 1), MOST_HELD_OUT)
-    look = _Look(dataset, data, images, order[:held], pair, tokenize, reporter)
-    before = look()
-    most = samples_seen or tuned_samples(len(order) - held)
-    best, seen = _loop(pair, data, images, order[held:], look, before, seed, most, reporter)
+    groups = None if dataset.groups is None else dataset.groups[data.rows]
+    stopping, telling, learning = _parts(len(images), groups, seed)
+    stop, tell = (
+        _Look(dataset, data, images, rows, pair, tokenize, reporter) for rows in (stopping, telling)
+    )
+    before = tell()
+    most = samples_seen or tuned_samples(len(learning))
+    seen = _loop(pair, data, images, learning, stop, seed, most, reporter)
+    after = tell() if seen else before
     recogniser.facts = {
         "captions": data.column,
         "names_class_share": data.names_class_share,
         "blocks": blocks or "all",
         "samples_seen": seen,
-        "retrieval_images": held,
-        "retrieval_choices": len(look.texts),
-        "zero_shot_choices": len(look.prompts),
-        **{f"{measure}_before": value for measure, value in before.items()},
-        **{f"{measure}_after": value for measure, value in best.items()},
+        "retrieval_images": len(telling),
+        "retrieval_choices": len(tell.texts),
+        "zero_shot_choices": len(tell.prompts),
+        **bought("retrieval", before["retrieval"], after["retrieval"]),
     }
+    if "zero_shot" in before:
+        recogniser.facts |= bought("zero_shot", before["zero_shot"], after["zero_shot"])
     reporter.log(
-        f"{name}: right caption first for {best['retrieval']:.1%} of {held} held-out images "
-        f"({before['retrieval']:.1%} before tuning)"
+        f"{name}: right caption first for {after['retrieval'].mean():.1%} of {len(telling)} "
+        f"held-out images ({before['retrieval'].mean():.1%} before tuning)"
     )
     return recogniser.cpu().requires_grad_(False)
+
+
+def _parts(count: int, groups: np.ndarray | None, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows that say when to stop, rows that tell what was bought, and the rest to learn from, drawn
+    by lot; images of a group stay together, but where one is larger than a part."""
+    held = min(max(int(count * HELD_OUT), 1), MOST_HELD_OUT)
+    group = np.arange(count)
+    if groups is not None:
+        found = np.unique(groups, return_inverse=True)[1]
+        group = found if np.bincount(found).max() <= held else group
+    drawn = torch.randperm(int(group.max()) + 1, generator=torch.Generator().manual_seed(seed))
+    place = drawn.numpy()[group]
+    order = np.argsort(place, kind="stable")
+    ends = np.flatnonzero(np.diff(place[order])) + 1  # of all groups but the last
+    first = ends[np.searchsorted(ends, held)]
+    second = ends[np.searchsorted(ends, first + held)]
+    stopping, telling, learning = map(torch.from_numpy, np.split(order, [first, second]))
+    return stopping, telling, learning
 
 
 class _Pair:
@@ -150,17 +173,18 @@ class _Look:
         self.prompts = tokenize(prompts).to(pair.texts.device)
 
     @torch.no_grad()
-    def __call__(self) -> dict[str, float]:
+    def __call__(self) -> dict[str, np.ndarray]:
+        """Which images were told, 0 or 1: (rows,), and those of the class (rows with one,)."""
         self.pair.model.eval()
         parts = self.images[self.rows].split(CHUNK)
         embedded = torch.cat([self._images(part) for part in parts])
         texts = torch.cat([self._texts(part) for part in self.texts.split(CHUNK)])
         nearest = (embedded @ texts.T).argmax(dim=1).cpu()
-        found = {"retrieval": float((nearest == self.own).float().mean())}
+        found = {"retrieval": (nearest == self.own).numpy().astype(float)}
         is_known = self.labels != UNLABELLED
         if is_known.any():
             guessed = (embedded @ self.pair.text(self.prompts).T).argmax(dim=1).cpu()
-            found["zero_shot"] = float((guessed == self.labels)[is_known].float().mean())
+            found["zero_shot"] = (guessed == self.labels)[is_known].numpy().astype(float)
         return found
 
     def _images(self, photos: Tensor) -> Tensor:
@@ -178,13 +202,12 @@ def _loop(
     images: Tensor,
     rows: Tensor,
     look: _Look,
-    before: dict[str, float],
     seed: int,
     samples_seen: int,
     reporter: Reporter,
-) -> tuple[dict[str, float], int]:
-    """Tune until held-out retrieval has not grown for a while; leaves the best state and says its
-    scores and how many samples had been seen then (0: tuning bought nothing)."""
+) -> int:
+    """Tune until retrieval at `look` has not grown for a while; leaves the best state and says how
+    many samples had been seen then (0: tuning bought nothing)."""
     from open_clip import ClipLoss  # noqa: PLC0415 - optional, seconds
 
     generator, loss = torch.Generator().manual_seed(seed + 1), ClipLoss()
@@ -195,7 +218,7 @@ def _loop(
     size = min(BATCH, len({data.captions[row] for row in rows.tolist()}))
     batches = _batches(data.captions, rows, size, generator)
     steps = max(samples_seen // size, 1)
-    best, state, at, waited = before, pair.state(), 0, 0
+    best, state, at, waited = look()["retrieval"].mean(), pair.state(), 0, 0
     for step in range(steps):
         reporter.check()
         for group in optimizer.param_groups:
@@ -214,17 +237,17 @@ def _loop(
         optimizer.step()
         reporter.progress(step + 1, steps)
         if (step + 1) % max(steps // LOOKS, 1) == 0 or step + 1 == steps:
-            now = look()
+            now = {measure: float(hits.mean()) for measure, hits in look().items()}
             reporter.metric(step + 1, loss=float(value.detach()), **now)
-            is_better = now["retrieval"] > best["retrieval"]
+            is_better = now["retrieval"] > best
             waited = 0 if is_better else waited + 1
             if is_better:
-                best, state, at = now, pair.state(), step + 1
-            if waited >= PATIENCE or best["retrieval"] == 1:
+                best, state, at = now["retrieval"], pair.state(), step + 1
+            if waited >= PATIENCE or best == 1:
                 break
     pair.model.load_state_dict(state, strict=False)
     pair.model.eval()
-    return best, at * size
+    return at * size
 
 
 def _batches(

@@ -311,7 +311,7 @@ def _add_fit(builder: _Builder, arm: str, name: TokenizerName, seed: int, prepar
     }
     images = builder.data.pool + builder.data.train
     if name.tunes:  # absent from earlier plans: 16,000 samples, however few the images
-        params["epochs"] = TUNED_EPOCHS
+        params |= {"epochs": TUNED_EPOCHS, "held_out": "by group, in two parts"}
     if name.weights_file:
         params["weights"] = builder.weights[name.weights_file]
     return builder.add(

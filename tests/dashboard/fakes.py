@@ -425,6 +425,8 @@ def token_quality(name: str) -> dict[str, Any]:
             "names_class_share": 0.25,
             "retrieval_before": 0.05,
             "retrieval_after": 0.61,
+            "retrieval_low": 0.48,
+            "retrieval_high": 0.63,
             "zero_shot_before": 0.1,
             "zero_shot_after": 0.42,
         }

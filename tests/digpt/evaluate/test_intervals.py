@@ -10,6 +10,7 @@ from digpt.evaluate.intervals import (
     difference,
     estimate,
     holm,
+    matched_difference,
     mcnemar,
     measure,
 )
@@ -217,3 +218,15 @@ def test_a_clear_difference_stays_clear_among_many_pairs():
     a, b = (measure("balanced_accuracy", cells, labels) for cells in (good, poor))
     assert holm([difference(a, b).p_value, *[0.9] * 35])[0] < 0.001
     assert difference(a, b).p_value == difference(b, a).p_value
+
+
+def test_a_difference_of_matched_shares_is_never_more_certain_than_its_items():
+    nothing = np.zeros(12)
+    low, high = matched_difference(nothing, nothing)
+    assert low == -high
+    assert 0.1 < high < 0.25
+    one_gained = np.eye(12)[0]
+    low, high = matched_difference(nothing, one_gained)
+    assert low < 0 < 1 / 12 < high
+    low, high = matched_difference(np.zeros(400), np.ones(400))
+    assert 0.97 < low < high <= 1
