@@ -45,5 +45,6 @@ def _told(data: bytes) -> tuple[bytes, str]:
     if found:
         return found, _MARKS[found]
     # without a mark: tables, JSON, XML and YAML begin with an ASCII character, half of it a zero
-    zeros = [byte == 0 for byte in data[:2]]
-    return b"", {(False, True): "utf-16-le", (True, False): "utf-16-be"}.get(tuple(zeros), "")
+    zeros = tuple(byte == 0 for byte in data[:2])
+    encoding = "utf-16-le" if zeros == (False, True) else ""
+    return b"", "utf-16-be" if zeros == (True, False) else encoding

@@ -345,10 +345,10 @@ class PilotService(Datawork, Tokenwork, Comparing):
 
             case = converted(parse_case(spec.case), self._prices)
             check_classes(case, self.dataset(spec.dataset.name, spec.dataset.version).classes)
-        digests = weights.digests(spec)
         weights.check_inits(spec)
-        if not self.settings.ray_address:  # the workers of a cluster may have what we have not
-            weights.check_published(spec)
+        # the workers of a cluster may have what we have not
+        weights.check_published(spec, downloads=not self.settings.ray_address)
+        digests = weights.digests(spec)  # last: of large files it takes seconds
         return make_plan(
             spec,
             data,

@@ -17,7 +17,7 @@ def digests(spec: PilotSpec) -> dict[str, str]:
     tokenizers = (parse(arm.tokenizer).weights_file for arm in spec.arms if arm.tokenizer)
     named = {name: "tokenizer" for name in tokenizers if name}
     named |= {init.file: "init" for init in inits(spec) if init.file}
-    return {name: _digest(name, field) for name, field in named.items()}
+    return {name: _digest_once(name, field) for name, field in named.items()}
 
 
 def inits(spec: PilotSpec) -> list[Init]:
@@ -30,24 +30,36 @@ def check_inits(spec: PilotSpec) -> None:
     """Raise `UserError` unless each file that an init names suits the spec's student."""
     for init in inits(spec):
         if init.file:
-            _check_file(init, spec.resolved.pretrain.student, _state_of(init.file))
+            _check_init(init, spec.resolved.pretrain.student, _state_of(init.file, "init"))
 
 
-def check_published(spec: PilotSpec) -> None:
-    """Raise `UserError` if a published model is unknown or this machine cannot have its weights."""
+def check_published(spec: PilotSpec, *, downloads: bool) -> None:
+    """Raise `UserError` if a published model is unknown, if a file does not hold its weights or, of
+    `downloads`, if this machine cannot have them."""
     named = {arm.tokenizer for arm in spec.arms if arm.tokenizer}
-    named |= {i.text for i in inits(spec) if i.family in ("clip", "timm")}  # of one grammar
-    check_models(sorted(named))
+    others = {i.text for i in inits(spec) if i.family in ("clip", "timm") and not i.file}
+    check_models(sorted(named | others), downloads=downloads)  # both of one grammar
 
 
-def check_models(names: Iterable[str]) -> None:
+def check_models(names: Iterable[str], *, downloads: bool = True) -> None:
     """`check_published` for tokenizers by their names."""
-    published = [name for name in names if _is_published(parse(name))]
-    if published:
-        from digpt.tokenizers import fitting  # noqa: PLC0415 - torch, open_clip, timm: seconds
+    for name in names:
+        parsed = parse(name)
+        if parsed.weights_file:
+            _check_file(name, _state_of(parsed.weights_file, "tokenizer"))
+        elif downloads and _is_published(parsed):
+            _check(name)
 
-        for name in published:
-            fitting.check(name)
+
+@lru_cache(maxsize=32)  # as of inits
+def _check_file(name: str, _: tuple[int, int]) -> None:
+    _check(name)
+
+
+def _check(name: str) -> None:
+    from digpt.tokenizers import fitting  # noqa: PLC0415 - torch, open_clip, timm: seconds
+
+    fitting.check(name)
 
 
 def _is_published(name: TokenizerName) -> bool:
@@ -67,34 +79,37 @@ def check_unchanged(path: Path, digest: str) -> None:
 
 
 @lru_cache(maxsize=8)  # the form of a new pilot asks at every change
-def _check_file(init: Init, student: Student, _: tuple[int, int]) -> None:
+def _check_init(init: Init, student: Student, _: tuple[int, int]) -> None:
+    import torch  # noqa: PLC0415 - seconds
+
     from digpt.models.origins import start_from  # noqa: PLC0415 - torch
 
-    start_from(init, student)
+    with torch.device("meta"):  # names and shapes tell it, in no time
+        start_from(init, student)
 
 
-def _state_of(name: str) -> tuple[int, int]:
+def _state_of(name: str, field: str) -> tuple[int, int]:
     """What tells that a file has been written anew, without reading it."""
     try:
         about = Path(name).expanduser().stat()
     except OSError as error:
-        raise _unreadable(name, "init", error) from error
+        raise _unreadable(name, field, error) from error
     return about.st_mtime_ns, about.st_size
 
 
 def weights_digest(name: str) -> str:
-    """SHA-256 of the weights file that a tokenizer's name writes; read again once it has changed,
-    since pages ask often."""
-    try:
-        found = Path(name).expanduser().stat()
-    except OSError as error:
-        raise _unreadable(name, "tokenizer", error) from error
-    return _digest_at(name, found.st_mtime_ns, found.st_size)
+    """SHA-256 of the weights file that a tokenizer's name writes."""
+    return _digest_once(name, "tokenizer")
+
+
+def _digest_once(name: str, field: str) -> str:
+    """The digest, read again once the file has changed: it takes seconds, and pages ask often."""
+    return _digest_at(name, field, _state_of(name, field))
 
 
 @lru_cache(maxsize=32)
-def _digest_at(name: str, _changed: int, _size: int) -> str:
-    return _digest(name, "tokenizer")
+def _digest_at(name: str, field: str, _: tuple[int, int]) -> str:
+    return _digest(name, field)
 
 
 def _digest(name: str, field: str) -> str:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from digpt.tokenizers.weights import (
     UNREADABLE,
     can_be_had,
     existing,
+    file_of_shapes,
     misfit,
     split_argument,
     unknown,
@@ -110,15 +112,15 @@ def _loaded(name: str, argument: str) -> tuple[str, Any, dict[str, Any]]:
 
 
 def check_clip(name: str, argument: str, *, reads_texts: bool = False) -> None:
-    """Raise a UserError where `load_clip`, or `load_pair` if it reads texts, could only fail;
-    nothing is loaded or downloaded."""
+    """Raise a UserError where `load_clip`, or `load_pair` if it reads texts, could only fail.
+    Nothing is downloaded, and of a file only names and shapes are read."""
     import open_clip  # noqa: PLC0415 - optional, seconds
 
     model, weights = _checked(name, argument)
     if reads_texts:
         _check_texts(name, model, "hf_tokenizer_name")
     if is_file(weights):
-        existing(weights, name)
+        _check_file(name, model, existing(weights, name))
         return
     repository = open_clip.get_pretrained_cfg(model, weights).get("hf_hub", "").rpartition("/")[0]
     if repository and not can_be_had(repository):
@@ -257,6 +259,22 @@ def _from_file(name: str, model: str, path: str) -> Any:
         raise misfit(name, model, path, error, _shapes_of(model).state_dict()) from error
 
 
+def _check_file(name: str, model: str, path: Path) -> None:
+    """Raise a UserError where `_from_file` would: open_clip's own reading, of shapes alone."""
+    from open_clip.factory import load_checkpoint  # noqa: PLC0415 - optional, seconds
+
+    if path.suffix in (".npz", ".npy"):  # big_vision's, which open_clip knows to read whole only
+        return
+    made = _shapes_of(model)
+    try:
+        with file_of_shapes(path) as shapes:
+            load_checkpoint(made, str(shapes), device="meta")
+    except NotImplementedError:  # of a conversion that needs the numbers: loading will tell
+        return
+    except UNREADABLE as error:
+        raise misfit(name, model, str(path), error, _shapes_of(model).state_dict()) from error
+
+
 def _from_tag(name: str, model: str, tag: str) -> Any:
     import open_clip  # noqa: PLC0415 - optional, seconds
 
@@ -311,6 +329,7 @@ def _untrained(model: str, quick_gelu: bool) -> Any:
             model,
             load_weights=False,
             pretrained_text=False,
+            device=torch.get_default_device(),
             force_quick_gelu=quick_gelu,
             text_cfg=NO_TEXT,
         ).visual

@@ -80,18 +80,28 @@ def load_timm(name: str, argument: str, layer: str = "last", size: str = OWN) ->
         network = published(name, model)
         return Timm(name=name, model=model, layer=layer, size=size, network=network)
     network = create(model)
+    _load(name, model, network, path)
+    return Timm(name=name, model=model, layer=layer, size=size, network=network)
+
+
+def _load(name: str, model: str, network: nn.Module, path: Path) -> None:
+    """Give a network the weights of a file; UserError where they are not its own."""
     try:
         network.load_state_dict(without_classifier(read_weights(path), network))
     except UNREADABLE as error:
         raise misfit(name, model, str(path), error, network.state_dict()) from error
-    return Timm(name=name, model=model, layer=layer, size=size, network=network)
 
 
 def check_timm(name: str, argument: str) -> None:
-    """Raise a UserError where `load_timm` could only fail; nothing is loaded or downloaded."""
+    """Raise a UserError where `load_timm` could only fail. Nothing is downloaded, and of a file
+    only names and shapes are read."""
     model, path = _checked(name, argument)
+    if path is not None:
+        with torch.device("meta"):
+            _load(name, model, create(model), path)
+        return
     repository = _repository(model)
-    if path is None and repository and not can_be_had(repository):
+    if repository and not can_be_had(repository):
         raise _unreachable(name, model)
 
 

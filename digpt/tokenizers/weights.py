@@ -3,25 +3,32 @@
 import argparse
 import re
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from pickle import UnpicklingError
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
 from digpt.errors import UserError
+from digpt.stand_ins import HEAD, stand_in
 from digpt.tokenizers.names import SUFFIXES
 
 ASK_SECONDS = 5.0  # for the hub's answer whether it is there at all
+_NOT_TORCH = "torch did not write it"
 FEW = 12  # names that an error still lists in full
 # What reading a file of something else raises, or weights of another model.
 UNREADABLE = (
     RuntimeError,
+    AttributeError,
+    TypeError,
+    StopIteration,  # of no weights at all
     AssertionError,  # open_clip's, for a width that its text tower does not have
     KeyError,
     ValueError,
@@ -55,8 +62,37 @@ def existing(weights: str, user: str) -> Path:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The named tensors of a file; of a pickle only tensors are read, never code."""
+    """The named tensors of a file; of a pickle only tensors are read, never code.
+
+    Where tensors are made on the meta device, `read_shapes`: a check of them is the loading itself.
+    """
+    if torch.get_default_device().type == "meta":
+        return read_shapes(path)
     return named_tensors(load_file(path) if path.suffix == ".safetensors" else _unpickled(path))
+
+
+def read_shapes(path: Path) -> dict[str, Tensor]:
+    """The same without any numbers: names and shapes, which the head of a file tells."""
+    if path.suffix == ".safetensors":
+        return named_tensors(_header(path))
+    return named_tensors(_unpickled(path, "meta"))
+
+
+@contextmanager
+def file_of_shapes(path: Path) -> Iterator[Path]:
+    """A file for `torch.load` to read onto the meta device: this one, or what tells as much."""
+    if path.suffix != ".safetensors":
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        torch.save(_header(path), Path(folder) / "shapes.pt")
+        yield Path(folder) / "shapes.pt"
+
+
+def _header(path: Path) -> dict[str, Tensor]:
+    with safe_open(str(path), "pt") as file:
+        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
 
 
 def named_tensors(found: Any) -> dict[str, Tensor]:
@@ -75,11 +111,11 @@ def named_tensors(found: Any) -> dict[str, Tensor]:
     }
 
 
-def _unpickled(path: Path) -> Any:
+def _unpickled(path: Path, device: str = "cpu") -> Any:
     try:
         # MAE's scripts, and so D-iGPT's, keep their command line in the checkpoint: plain values
         with torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location=device, weights_only=True)
     except UnpicklingError as error:
         raise ValueError(_reason(error)) from error
 
@@ -142,18 +178,28 @@ def _reason(cause: Exception) -> str:
     """Why a file was not read, in one line."""
     words = str(cause).strip()
     if isinstance(cause, KeyError) and isinstance(cause.args[0], int):  # pickle's, of a first byte
-        return "torch did not write it"
+        return _NOT_TORCH
     if not isinstance(cause, UnpicklingError):
         return words.splitlines()[0].rstrip(".!:") if words else type(cause).__name__
     code = re.search(r"GLOBAL (\S+)", words)  # torch's own words recommend to run what is in it
     if code is None:
-        return "torch did not write it"
+        return _NOT_TORCH
     return f"beside tensors it holds {code[1]}, which could run code; save its state_dict() alone"
 
 
 def unfit(user: str, path: str, cause: Exception) -> UserError:
     """The error for a file that does not hold this model's weights."""
     reason = _reason(cause)
+    kind = _kind(Path(path), cause, reason)
+    if kind:
+        return UserError(
+            f"{user!r}: {path} does not hold weights: {_KINDS[kind]}.",
+            code="wrong-weights",
+            field=path,
+            why=kind,
+            name=user,
+            path=path,
+        )
     return UserError(
         f"{user!r}: {path} does not hold weights of this model ({reason}). Name the "
         "model that the file was saved from.",
@@ -166,15 +212,44 @@ def unfit(user: str, path: str, cause: Exception) -> UserError:
     )
 
 
+_KINDS = {
+    "empty": "it is empty. Copy it again",
+    "git-pointer": "Git left a pointer in its place. Fetch the file itself with git lfs pull",
+    "web-page": "it is a web page, as a download without sign-in leaves it. Download it again",
+    "cut-short": "it is damaged, or cut short as by a broken transfer. Copy it again",
+    "script": "it is a TorchScript program. Save the state_dict() of it, and name that file",
+    "other-kind": "it is of another kind, which neither torch nor safetensors wrote. Name a file "
+    "of weights",
+}
+
+
+def _kind(path: Path, cause: Exception, reason: str) -> str:
+    """What the file is instead of weights, of _KINDS; "" where it may be weights."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return ""
+    if found := stand_in(head):
+        return found
+    if "TorchScript" in str(cause):
+        return "script"
+    if isinstance(cause, SafetensorError):  # eight bytes of length and an object of JSON come first
+        return "cut-short" if head[8:9] == b"{" else "other-kind"
+    if "PytorchStreamReader" in str(cause):
+        return "cut-short"
+    return "other-kind" if reason == _NOT_TORCH else ""
+
+
 def misfit(
     user: str, model: str, path: str, cause: Exception, wanted: Mapping[str, Tensor]
 ) -> UserError:
     """The same with what the file lacks of `wanted`, the model's own weights; `unfit` where it
     cannot be read or that tells nothing."""
     try:
-        found = read_weights(Path(path))
-    except UNREADABLE:
-        return unfit(user, path, cause)
+        found = read_shapes(Path(path))
+    except UNREADABLE as unread:
+        return unfit(user, path, unread)
     facts = _differences(found, wanted)
     said = "; ".join(f"{n} {_DIFFERENCES[kind]}" for kind, n in facts.items() if n != "0")
     if not said:

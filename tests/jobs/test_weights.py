@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+import torch
 
 from digpt.errors import UserError
 from jobs.service import PilotService
@@ -34,6 +35,24 @@ def test_weights_that_cannot_be_had_are_refused_before_anything_is_stored(tmp_pa
     spec = load_spec({"name": "p", "dataset": {"name": "digits"}, "arms": arms})
     service = PilotService(Settings(home=tmp_path / "home"))
     with pytest.raises(UserError, match="could not be downloaded"):
+        service.submit(spec, start=False)
+    assert service.pilots().total == 0
+
+
+@pytest.mark.slow  # imports open_clip and timm
+@pytest.mark.parametrize(
+    ("method", "tokenizer"),
+    [("direct", "clip:ViT-B-32@{}"), ("digpt", "codebook:8(timm:vit_tiny_patch16_224@{})")],
+)
+@pytest.mark.parametrize("address", ["", "there:6379"])  # the file is read here in any case
+def test_a_file_of_other_weights_is_refused_before_anything_is_stored(
+    tmp_path: Path, method: str, tokenizer: str, address: str
+):
+    torch.save({"other.weight": torch.zeros(2)}, tmp_path / "other.pt")
+    arms = [{"method": method, "tokenizer": tokenizer.format(tmp_path / "other.pt")}]
+    spec = load_spec({"name": "p", "dataset": {"name": "digits"}, "arms": arms})
+    service = PilotService(Settings(home=tmp_path / "home", ray_address=address))
+    with pytest.raises(UserError, match=r"1 \(other.weight\) in the file are not of this model"):
         service.submit(spec, start=False)
     assert service.pilots().total == 0
 

@@ -1,22 +1,17 @@
 """What is wrong with a Parquet or Arrow file, in our own words: its first and last bytes tell."""
 
 from digpt.data.reasons import Reason, reason
+from digpt.stand_ins import HEAD, stand_in
 
-ENDS = 16  # bytes of each end that are looked at
+ENDS = HEAD  # bytes of each end that are looked at
 ARROW_FILE = b"ARROW1"  # the format for files; the one for streams begins with a marker
 _STREAM = b"\xff\xff\xff\xff"
-_POINTER = b"version https://"  # of Git LFS, in place of the file
-_PAGES = (b"<!doctype html", b"<html")
 
 
 def damage(head: bytes, tail: bytes, kind: str) -> Reason:
     """Why a file of `kind` (Parquet or Arrow) cannot be read, from `ENDS` bytes of each end."""
-    if not head:
-        return reason("empty")
-    if head.startswith(_POINTER):
-        return reason("git-pointer")
-    if head.lstrip().lower().startswith(_PAGES):
-        return reason("web-page")
+    if found := stand_in(head):
+        return reason(found)
     if kind == "Parquet" and tail.endswith(b"PARE"):
         return reason("encrypted")
     starts = head.startswith((b"PAR1",) if kind == "Parquet" else (_STREAM, ARROW_FILE))

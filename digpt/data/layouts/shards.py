@@ -96,7 +96,8 @@ def _listed(source: Source, path: str, key: str) -> list[str]:
         content = _json(source, path)
     except (OSError, ValueError, RecursionError, BadImage):
         return []
-    names = content.get(key) if isinstance(content.get(key), list) else []
+    names = content.get(key)
+    names = names if isinstance(names, list) else []
     names = [one.get("filename") if isinstance(one, dict) else one for one in names]
     return [name for name in names if isinstance(name, str) and name]
 

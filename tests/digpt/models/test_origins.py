@@ -81,6 +81,9 @@ def test_a_timm_student_sees_what_the_timm_model_sees(kind, as_timm, images, tmp
     network = as_timm(**PLAIN_KINDS[kind])
     path = write(network, tmp_path / "own.safetensors")
     vit = start_from(parse_init(f"timm:vit_base_patch16_224@{path}"), STUDENT)
+    with torch.device("meta"):  # as a check before a run does, of names and shapes alone
+        checked = start_from(parse_init(f"timm:vit_base_patch16_224@{path}"), STUDENT)
+    assert checked.config() == vit.config()
     network.norm = torch.nn.Identity()  # a student's last norm has no parameters
     data = network.pretrained_cfg
     mean, std = (torch.tensor(data[name]).view(3, 1, 1) for name in ("mean", "std"))
@@ -107,6 +110,8 @@ def test_a_clip_student_sees_what_the_tower_sees(quick: bool, images, tmp_path) 
     torch.save(model.state_dict(), path)
 
     vit = start_from(parse_init(f"clip:{name}@{path}"), STUDENT)
+    with torch.device("meta"):
+        assert start_from(parse_init(f"clip:{name}@{path}"), STUDENT).config() == vit.config()
     assert vit.quick_gelu == quick
     visual = model.visual
     mean = torch.tensor(open_clip.OPENAI_DATASET_MEAN).view(3, 1, 1)
@@ -196,6 +201,8 @@ def test_a_file_of_something_else_is_refused(text: str, says: str, tmp_path) -> 
     with pytest.raises(UserError, match=says) as told:
         start_from(parse_init(text.format(path)), STUDENT)
     assert "(1" not in told.value.message  # no number that a reader of pickles stumbled over
+    with pytest.raises(UserError, match=says), torch.device("meta"):
+        start_from(parse_init(text.format(path)), STUDENT)
 
 
 class Foreign:

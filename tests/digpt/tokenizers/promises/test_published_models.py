@@ -47,6 +47,29 @@ def test_both_kinds_of_file_hold_the_same_weights(family, model, published, imag
 
 
 @every
+@pytest.mark.parametrize("end", ["pt", "safetensors"])
+def test_a_right_file_passes_the_check_before_a_run_without_its_numbers(
+    family, model, end, shelf, monkeypatch
+):
+    monkeypatch.setattr("safetensors.torch.load_file", None)
+    monkeypatch.setattr("digpt.tokenizers.weights.load_file", None)
+    name = f"{family}:{model}@{shelf / model}.{end}"
+    fitting.check(f"codebook:8({name})")
+    if family == "clip":
+        fitting.check(f"domain-clip({name})")
+
+
+def refusal(name, fit, dataset):
+    """What a file is refused for, which is known before a run in the same words."""
+    with pytest.raises(UserError) as beforehand:
+        fitting.check(name)
+    with pytest.raises(UserError) as raised:
+        fit(name, dataset)
+    assert beforehand.value.message == raised.value.message
+    return raised.value
+
+
+@every
 def test_saved_and_loaded_it_is_the_same_without_its_file(
     family, model, published, images, tmp_path, offline
 ):
@@ -164,8 +187,34 @@ def test_a_wrong_model_tag_or_file_is_said_with_what_is_near(name, said, fit, da
 def test_a_file_of_something_else_is_refused(network, file, shelf, fit, dataset):
     (shelf / "junk.safetensors").write_bytes(b"these are no weights")
     (shelf / "junk.pt").write_bytes(b"these are no weights")
-    with pytest.raises(UserError, match="does not hold weights"):
-        fit(f"{network}@{shelf / file}", dataset)
+    assert "does not hold weights" in refusal(f"{network}@{shelf / file}", fit, dataset).message
+
+
+STAND_INS = {
+    "it is empty": b"",
+    "with git lfs pull": b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 1\n",
+    "it is a web page": b"<html><title>Sign in</title></html>",
+    "it is damaged, or cut short": None,
+    "it is of another kind": b"\xff\xd8\xff\xe0 a picture",
+}
+
+
+@pytest.mark.parametrize(
+    ("network", "end"), [("clip:tiny-vit", "pt"), ("timm:test_vit", "safetensors")]
+)
+@pytest.mark.parametrize("said", STAND_INS)
+def test_what_lies_in_place_of_weights_is_told(network, end, said, shelf, fit, dataset, tmp_path):
+    whole = (shelf / f"{network.partition(':')[2]}.{end}").read_bytes()
+    found = STAND_INS[said]
+    (tmp_path / f"x.{end}").write_bytes(whole[: len(whole) // 2] if found is None else found)
+    assert said in refusal(f"{network}@{tmp_path / 'x'}.{end}", fit, dataset).message
+
+
+@pytest.mark.parametrize("network", ["clip:tiny-vit", "timm:test_vit"])
+@pytest.mark.parametrize("content", [[1, 2], {}])
+def test_a_file_of_torch_without_weights_is_refused(network, content, fit, dataset, tmp_path):
+    torch.save(content, tmp_path / "x.pt")
+    assert "does not hold" in refusal(f"{network}@{tmp_path / 'x.pt'}", fit, dataset).message
 
 
 class Foreign:
@@ -199,9 +248,8 @@ def test_weights_of_another_architecture_are_told_apart_by_example(
     state["blocks.99.weight"] = state.pop(dropped)
     state[weight] = torch.zeros(5, 7)
     torch.save(state, tmp_path / "other.pt")
-    with pytest.raises(UserError) as raised:
-        fit(f"{network}@{tmp_path / 'other.pt'}", dataset)
-    facts, said = raised.value.facts, raised.value.message
+    found = refusal(f"{network}@{tmp_path / 'other.pt'}", fit, dataset)
+    facts, said = found.facts, found.message
     assert f"{tmp_path / 'other.pt'} does not hold weights of {model}: of the model's" in said
     assert facts["missing"] == f"1 ({dropped})"
     assert facts["differing"].startswith(f"1 ({weight}: 5×7 ≠ ")
@@ -212,8 +260,16 @@ def test_a_clip_file_with_another_width_of_its_texts_is_refused(shelf, fit, data
     state = dict(torch.load(shelf / "tiny-vit.pt"))
     state["positional_embedding"] = torch.zeros(16, 40)
     torch.save(state, tmp_path / "wide.pt")
-    with pytest.raises(UserError, match=r"1 \(positional_embedding: 16×40 ≠ 16×32\) have another"):
-        fit(f"clip:tiny-vit@{tmp_path / 'wide.pt'}", dataset)
+    said = refusal(f"clip:tiny-vit@{tmp_path / 'wide.pt'}", fit, dataset).message
+    assert "1 (positional_embedding: 16×40 ≠ 16×32) have another" in said
+
+
+def test_positions_of_another_grid_are_resized_at_the_check_too(shelf, fit, dataset, tmp_path):
+    state = dict(torch.load(shelf / "tiny-vit.pt"))
+    state["visual.positional_embedding"] = torch.zeros(1 + 7 * 7, 64)
+    torch.save(state, tmp_path / "grid.pt")
+    fitting.check(f"clip:tiny-vit@{tmp_path / 'grid.pt'}")
+    fit(f"clip:tiny-vit@{tmp_path / 'grid.pt'}", dataset)
 
 
 @pytest.mark.parametrize(
