@@ -193,7 +193,7 @@ def unfit(user: str, path: str, cause: Exception) -> UserError:
     kind = _kind(Path(path), cause, reason)
     if kind:
         return UserError(
-            f"{user!r}: {path} does not hold weights: {_KINDS[kind]}.",
+            f"{user!r}: {path} does not hold weights: {KINDS[kind]}.",
             code="wrong-weights",
             field=path,
             why=kind,
@@ -212,7 +212,7 @@ def unfit(user: str, path: str, cause: Exception) -> UserError:
     )
 
 
-_KINDS = {
+KINDS = {
     "empty": "it is empty. Copy it again",
     "git-pointer": "Git left a pointer in its place. Fetch the file itself with git lfs pull",
     "web-page": "it is a web page, as a download without sign-in leaves it. Download it again",
@@ -224,7 +224,7 @@ _KINDS = {
 
 
 def _kind(path: Path, cause: Exception, reason: str) -> str:
-    """What the file is instead of weights, of _KINDS; "" where it may be weights."""
+    """What the file is instead of weights, of KINDS; "" where it may be weights."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)

@@ -23,7 +23,7 @@ from jobs.spec import load_spec
 PACKAGE = Path(__file__).parents[2] / "dashboard"
 # errors whose facts come by **: the tests of wrong names and wrong specs fill their sentences
 BY_PARTS = tuple(f"error.{c}" for c in (
-    "bad-tokenizer.", "bad-recipe.", "bad-spec", "bad-init.", "unknown-field",
+    "bad-tokenizer.", "bad-recipe.", "bad-spec", "bad-init.", "unknown-field", "wrong-weights.",
 ))  # fmt: skip
 OF_THE_ENGINE = {
     f"error.{code}"
@@ -126,6 +126,15 @@ def test_a_wrong_tokenizer_is_explained_in_japanese(name: str):
     words = Viewer("ja").error(refused.value)
     assert words != refused.value.message
     assert "「" in words
+
+
+def test_what_lies_in_place_of_weights_is_told_in_japanese(tmp_path: Path):
+    from digpt.tokenizers.weights import KINDS, unfit  # noqa: PLC0415 - torch, seconds
+
+    assert {f"error.wrong-weights.{kind}" for kind in KINDS} <= set(strings("ja"))
+    (tmp_path / "x.pt").write_bytes(b"<html>")
+    error = unfit("clip:ViT-B-32", str(tmp_path / "x.pt"), ValueError("no"))
+    assert "Webページ" in Viewer("ja").error(error)
 
 
 SPEC = """\
