@@ -179,10 +179,15 @@ def augmented(images: Tensor, can_mirror: bool, generator: torch.Generator) -> T
     """uint8 (B, S, S, 3) -> (B, 3, S, S) in [0, 1] with other light, mirrored at random if it may
     be; else places stay where they are."""
     pixels = images.permute(0, 3, 1, 2).float() / 255
-    gain, shift, side = torch.rand(3, len(images), 1, 1, 1, generator=generator)
+    gain, shift, side = draws(len(images), generator)
     if can_mirror:
         pixels = torch.where(side < 0.5, pixels.flip(-1), pixels)
     return (pixels * (1 + (2 * gain - 1) * JITTER) + (shift - 0.5) * JITTER).clamp(0, 1)
+
+
+def draws(images: int, generator: torch.Generator) -> Tensor:
+    """The random numbers of one batch (3, B, 1, 1, 1)."""
+    return torch.rand(3, images, 1, 1, 1, generator=generator)
 
 
 def schedule(step: int, steps: int) -> float:

@@ -46,6 +46,7 @@ class Task:
     base: Tokenizer | None
     device: torch.device
     reporter: Reporter
+    checkpoints: Path | None
 
     def batches(self, most: int | None = None, batch: int = BATCH) -> Iterator[Tensor]:
         """Pool and training images (B, 3, S, S) in [0, 1], at most `most` spread over all."""
@@ -71,8 +72,12 @@ def fit(
     base: Tokenizer | None = None,
     device: torch.device,
     reporter: Reporter,
+    checkpoints: Path | None = None,
 ) -> Tokenizer:
-    """The tokenizer of that name for images of `size` and a student's patches of `patch_size`."""
+    """The tokenizer of that name for images of `size` and a student's patches of `patch_size`.
+
+    checkpoints: folder from which a tuning that was stopped goes on.
+    """
     parsed = parse(name)
     task = Task(
         name=parsed,
@@ -83,6 +88,7 @@ def fit(
         base=base,
         device=device,
         reporter=reporter,
+        checkpoints=checkpoints,
     )
     return pick(BUILDERS, parsed.family, "tokenizer")(task).eval()
 
@@ -199,6 +205,7 @@ def _domain_clip(task: Task) -> Tokenizer:
             seed=task.seed,
             device=task.device,
             reporter=task.reporter,
+            checkpoints=task.checkpoints,
         )
     return domain_clip.train(
         task.name.canonical,

@@ -7,8 +7,10 @@ what was bought, which the first, chosen by, would flatter. Only pool and traini
 B batch, D width of the embedding.
 """
 
+import time
 from collections.abc import Iterator
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,16 +19,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from digpt.data.dataset import UNLABELLED, ImageDataset
-from digpt.errors import UserError
+from digpt.errors import Cancelled, UserError
 from digpt.reporter import Reporter
+from digpt.threads import threads
 from digpt.tokenizers.captions import Captioned, captioned
 from digpt.tokenizers.clip import Clip, load_pair
-from digpt.tokenizers.domain_clip import augmented, bought, schedule
+from digpt.tokenizers.domain_clip import augmented, bought, draws, schedule
 from digpt.tokenizers.names import FEWEST_TO_TUNE, TokenizerName, tuned_samples
 from digpt.tokenizers.published import CHUNK
+from digpt.tokenizers.tuning_run import TuningRun, checkpoint_of
 
 BATCH = 64
 LEARNING_RATE, WEIGHT_DECAY = 1e-5, 0.05
+CHECKPOINT_SECONDS = 300  # of a ViT-L that learns as a whole, each has 7 GB
 LOOKS = 10  # at the held-out images while tuning
 PATIENCE = 3  # looks without a better one
 HELD_OUT, MOST_HELD_OUT = 0.1, 500  # of the images, for each of the two parts
@@ -46,11 +51,13 @@ def tune(
     device: torch.device,
     reporter: Reporter,
     samples_seen: int | None = None,
+    checkpoints: Path | None = None,
 ) -> Clip:
     """The CLIP `base` after tuning; its facts say on what and what it bought.
 
     wanted: caption column or template. blocks: how many of each tower's blocks learn, None: all.
     size: of the images as they are read. samples_seen: at most, None: `tuned_samples`.
+    checkpoints: folder to go on from where tuning was stopped before.
     """
     data = captioned(dataset, wanted, fewest=FEWEST_TO_TUNE)
     if len(set(data.captions)) < FEWEST_CAPTIONS:
@@ -73,7 +80,7 @@ def tune(
     )
     before = tell()
     most = samples_seen or tuned_samples(len(learning))
-    seen = _loop(pair, data, images, learning, stop, seed, most, reporter)
+    seen = _loop(pair, data, images, learning, stop, seed, most, reporter, checkpoints)
     after = tell() if seen else before
     recogniser.facts = {
         "captions": data.column,
@@ -143,11 +150,6 @@ class _Pair:
     def text(self, texts: Tensor) -> Tensor:
         return F.normalize(self.model.encode_text(texts), dim=-1)
 
-    def state(self) -> dict[str, Tensor]:
-        """What may have changed, copied."""
-        learning = {n for n, p in self.model.named_parameters() if p.requires_grad}
-        return {n: v.clone() for n, v in self.model.state_dict().items() if n in learning}
-
 
 class _Look:
     """Scores on held-out images: the right caption first, and the class by its name alone."""
@@ -205,49 +207,111 @@ def _loop(
     seed: int,
     samples_seen: int,
     reporter: Reporter,
+    checkpoints: Path | None,
 ) -> int:
     """Tune until retrieval at `look` has not grown for a while; leaves the best state and says how
-    many samples had been seen then (0: tuning bought nothing)."""
-    from open_clip import ClipLoss  # noqa: PLC0415 - optional, seconds
-
-    generator, loss = torch.Generator().manual_seed(seed + 1), ClipLoss()
+    many samples had been seen then (0: tuning bought nothing). On a CPU a run that was stopped ends
+    bit for bit as one that was not; stopped by `Cancelled`, it writes a checkpoint first."""
     learning = [p for p in pair.model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         learning, lr=LEARNING_RATE, betas=(0.9, 0.98), eps=1e-6, weight_decay=WEIGHT_DECAY
     )
     size = min(BATCH, len({data.captions[row] for row in rows.tolist()}))
-    batches = _batches(data.captions, rows, size, generator)
     steps = max(samples_seen // size, 1)
-    best, state, at, waited = look()["retrieval"].mean(), pair.state(), 0, 0
-    for step in range(steps):
-        reporter.check()
-        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * schedule(step, steps)
-        batch = next(batches)
-        photos = augmented(images[batch], data.can_mirror, generator).to(pair.texts.device)
-        pair.model.train()
-        seen = pair.images(photos)
-        reporter.check()  # a step of a large model takes seconds
-        read = pair.text(pair.texts[batch])
-        reporter.check()
-        value = loss(seen, read, pair.model.logit_scale.exp())
-        optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        nn.utils.clip_grad_norm_(learning, 1.0)
-        optimizer.step()
-        reporter.progress(step + 1, steps)
-        if (step + 1) % max(steps // LOOKS, 1) == 0 or step + 1 == steps:
-            now = {measure: float(hits.mean()) for measure, hits in look().items()}
-            reporter.metric(step + 1, loss=float(value.detach()), **now)
-            is_better = now["retrieval"] > best
-            waited = 0 if is_better else waited + 1
-            if is_better:
-                best, state, at = now["retrieval"], pair.state(), step + 1
-            if waited >= PATIENCE or best == 1:
-                break
-    pair.model.load_state_dict(state, strict=False)
+    run = TuningRun(pair.model, optimizer, {})
+    identity = {"seed": seed, "steps": steps, "batch": size, "images": len(rows)}
+    found = checkpoint_of(checkpoints, identity, reporter)
+    with threads(found.values["threads"] if found else torch.get_num_threads()):
+        if found:
+            run.resume(found, reporter)
+        else:
+            run.state, run.best = run.learned(), float(look()["retrieval"].mean())
+        batches = _augmented(data, images, rows, size, seed, run.step)
+        begun = run.step
+        try:
+            _steps(run, pair, batches, steps, look, reporter, checkpoints, identity)
+        except Cancelled:
+            if checkpoints and run.step > begun:
+                run.write(checkpoints, identity)
+            raise
+    pair.model.load_state_dict(run.state, strict=False)
     pair.model.eval()
-    return at * size
+    return run.at * size
+
+
+def _steps(
+    run: TuningRun,
+    pair: _Pair,
+    batches: Iterator[tuple[Tensor, Tensor]],
+    steps: int,
+    look: _Look,
+    reporter: Reporter,
+    checkpoints: Path | None,
+    identity: dict[str, int],
+) -> None:
+    """All remaining steps and looks, with checkpoints by time."""
+    every, saved = max(steps // LOOKS, 1), time.monotonic()
+    while True:
+        is_due = run.step % every == 0 or run.step == steps
+        if is_due and run.looked < run.step:
+            _look_at(run, look, reporter)
+        if run.waited >= PATIENCE or run.best == 1 or run.step == steps:
+            return
+        if checkpoints and time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            run.write(checkpoints, identity)
+            saved = time.monotonic()
+        _step(run, pair, next(batches), steps, reporter)
+        reporter.progress(run.step, steps)
+
+
+def _step(
+    run: TuningRun, pair: _Pair, batch: tuple[Tensor, Tensor], steps: int, reporter: Reporter
+) -> None:
+    """One step. Stopped in its midst, the model is as before it."""
+    from open_clip import ClipLoss  # noqa: PLC0415 - optional, seconds
+
+    rows, photos = batch
+    before = [buffer.clone() for buffer in pair.model.buffers()]  # a forward pass moves BatchNorm's
+    pair.model.train()
+    try:
+        reporter.check()
+        seen = pair.images(photos.to(pair.texts.device))
+        reporter.check()  # a step of a large model takes seconds
+        read = pair.text(pair.texts[rows])
+        reporter.check()
+    except Cancelled:
+        for buffer, former in zip(pair.model.buffers(), before, strict=True):
+            buffer.copy_(former)
+        raise
+    value = ClipLoss()(seen, read, pair.model.logit_scale.exp())
+    for group in run.optimizer.param_groups:
+        group["lr"] = LEARNING_RATE * schedule(run.step, steps)
+    run.optimizer.zero_grad(set_to_none=True)
+    value.backward()
+    nn.utils.clip_grad_norm_(run.optimizer.param_groups[0]["params"], 1.0)
+    run.optimizer.step()
+    run.step, run.loss = run.step + 1, float(value.detach())
+
+
+def _look_at(run: TuningRun, look: _Look, reporter: Reporter) -> None:
+    """Keep the state if it tells more of the held-out images than any before."""
+    now = {measure: float(hits.mean()) for measure, hits in look().items()}
+    reporter.metric(run.step, loss=run.loss, **now)
+    run.looked, run.waited = run.step, run.waited + 1
+    if now["retrieval"] > run.best:
+        run.best, run.state, run.at, run.waited = now["retrieval"], run.learned(), run.step, 0
+
+
+def _augmented(
+    data: Captioned, images: Tensor, rows: Tensor, size: int, seed: int, done: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rows and photos of each batch after the `done` first ones, whose numbers are drawn again."""
+    generator = torch.Generator().manual_seed(seed + 1)
+    for number, batch in enumerate(_batches(data.captions, rows, size, generator)):
+        if number < done:
+            draws(len(batch), generator)
+        else:
+            yield batch, augmented(images[batch], data.can_mirror, generator)
 
 
 def _batches(

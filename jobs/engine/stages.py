@@ -81,7 +81,8 @@ def prepare_stage(
 def fit_stage(
     params: Params, inputs: Inputs, out_dir: Path, _: str, device: torch.device, reporter: Reporter
 ) -> dict[str, Any]:
-    """A tokenizer fitted on pool and training images, or loaded from weights."""
+    """A tokenizer fitted on pool and training images, or loaded from weights; the tuning of a
+    domain-clip goes on where it was stopped."""
     base = fitting.load(inputs["base"]) if "base" in inputs else None
     tokenizer = fitting.fit(
         params["tokenizer"],
@@ -92,6 +93,7 @@ def fit_stage(
         base=base,
         device=device,
         reporter=reporter,
+        checkpoints=out_dir / CHECKPOINTS,
     )
     fitting.save(tokenizer, out_dir)
     return {"tokenizer": params["tokenizer"], "config": tokenizer.config()}

@@ -38,6 +38,7 @@ def tune(shelf):
         model="tiny-vit",
         quickly=False,
         reporter=None,
+        checkpoints=None,
     ):
         base = f"clip:{model}@{shelf / model}.pt"
         head = f"domain-clip:{column}" if column else "domain-clip"
@@ -57,6 +58,7 @@ def tune(shelf):
                 device=torch.device("cpu"),
                 reporter=reporter or Quiet(),
                 samples_seen=samples_seen,
+                checkpoints=checkpoints,
             )
 
     return run
@@ -162,6 +164,43 @@ class Stopped(Quiet):
     def progress(self, done, total):
         self.steps = total
         raise Cancelled
+
+
+class StoppedAt(Quiet):
+    """Ends at the n-th time that it is asked."""
+
+    def __init__(self, asked):
+        self.left, self.told = asked, []
+
+    def log(self, message, level="info"):
+        self.told.append(message)
+
+    def check(self):
+        self.left -= 1
+        if self.left < 0:
+            raise Cancelled
+
+
+@pytest.mark.parametrize(
+    ("model", "blocks", "stops"),
+    [("tiny-vit", "2", (16, 5, 20)), ("tiny-resnet", "all", (12, 6))],
+)
+def test_a_tuning_that_was_stopped_ends_as_one_that_was_not(
+    tune, told, model, blocks, stops, tmp_path
+):
+    """Within a look and within steps, where a ResNet's running means have moved already."""
+    asked = {"model": model, "blocks": blocks, "samples_seen": SHORT, "quickly": True}
+    whole = tune(told, **asked)
+    for number, stop in enumerate(stops):
+        reporter = StoppedAt(stop)
+        with pytest.raises(Cancelled):
+            tune(told, **asked, reporter=reporter, checkpoints=tmp_path)
+        assert len(list(tmp_path.glob("step-*"))) == 1
+        assert len(reporter.told) == min(number, 1)  # that it goes on
+    again = tune(told, **asked, checkpoints=tmp_path)
+    assert again.facts == whole.facts
+    for name, value in whole.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name
 
 
 def test_few_images_are_seen_in_no_more_than_twenty_epochs(tune, told):
