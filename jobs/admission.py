@@ -44,7 +44,7 @@ def _check_captions(arm: Arm, dataset: str, data: DatasetFacts) -> None:
             check_caption(name.argument, data.captions, data.attributes)
         if name.needs_captions:
             count = most_captioned(
-                name.argument, data.captions, labelled=data.train, unlabelled=data.pool
+                name.argument, data.captions, data.attributes, labelled=data.train
             )
             if count < name.fewest_captioned:
                 raise too_few_captioned(dataset, count, name.fewest_captioned)

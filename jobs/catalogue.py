@@ -85,7 +85,7 @@ class Catalogue:
             test=by_split.get("test", 0),
             classes=len(content["classes"]),
             captions=_captioned(content),
-            attributes=tuple(content["attributes"]),
+            attributes=_known(content),
             task=content["task"],
             image_size=tuple(content["image_size"]),
         )
@@ -319,10 +319,20 @@ def _check_name(name: str) -> None:
 def _captioned(content: Mapping[str, Any]) -> dict[str, int]:
     """Pool and training images with a text, by caption column; cards of old versions tell the most
     there can be."""
-    learned = (content["counts"].get(split, {}) for split in ("pool", "train"))
-    most = sum(sum(by_class.values()) for by_class in learned)
-    known = content.get("captions", {})
+    most, known = _learned(content), content.get("captions", {})
     return {c: known.get(c, {}).get("captioned", most) for c in content["caption_columns"]}
+
+
+def _known(content: Mapping[str, Any]) -> dict[str, int]:
+    """The same of a value, by attribute."""
+    most, known = _learned(content), content.get("attribute_values", {})
+    return {a: known.get(a, {}).get("known", most) for a in content["attributes"]}
+
+
+def _learned(content: Mapping[str, Any]) -> int:
+    """How many pool and training images there are."""
+    learned = (content["counts"].get(split, {}) for split in ("pool", "train"))
+    return sum(sum(by_class.values()) for by_class in learned)
 
 
 def _view(content: Mapping[str, Any], version: int | None = None) -> DatasetView:

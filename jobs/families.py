@@ -3,7 +3,7 @@
 import importlib.util
 from collections import Counter
 
-from digpt.tokenizers.names import COLUMN, FAMILIES, Family, most_captioned, parse
+from digpt.tokenizers.names import COLUMN, FAMILIES, FEWEST_CAPTIONED, Family, most_captioned
 from jobs import governance
 from jobs.views import DatasetView, TokenizerView
 
@@ -27,13 +27,12 @@ def codes_for(data: DatasetView) -> int | None:
     return next((k for k in MOST_CODES if images // 4 * 16 >= 2 * k), None)
 
 
-def is_too_small(data: DatasetView, name: str) -> bool:
-    """Whether the images that can have a caption are fewer than the tokenizer needs."""
-    parsed, train = parse(name), data.counts.get("train", {})
+def is_too_small(data: DatasetView) -> bool:
+    """Whether the images that can have a caption are fewer than a domain-clip needs."""
+    train = data.counts.get("train", {})
     labelled = sum(n for label, n in train.items() if label)  # the pool's classes stay unread
-    rest = _learned_from(data).total() - labelled
-    most = most_captioned(parsed.argument, data.captioned, labelled=labelled, unlabelled=rest)
-    return most < parsed.fewest_captioned
+    most = most_captioned(None, data.captioned, {}, labelled=labelled)
+    return most < FEWEST_CAPTIONED
 
 
 def _learned_from(data: DatasetView) -> Counter[str]:
@@ -50,14 +49,14 @@ def _card(family: str, facts: Family, data: DatasetView | None) -> TokenizerView
     ready, remark = True, ""
     if facts.needs_weights:
         ready, remark = False, "needs-weights"
-    elif facts.needs_captions and data is not None and is_too_small(data, family):
+    elif facts.needs_captions and data is not None and is_too_small(data):
         ready, remark = False, TOO_FEW
     elif facts.needs_captions and data is not None and COLUMN not in data.captioned:
         remark = "captions-from-labels"
     if family in ("clip", "domain-clip") and importlib.util.find_spec("open_clip") is None:
         ready, remark = False, "needs-open-clip"
     name = EXAMPLES.get(family, family)
-    if family == "codebook" and data is not None and is_too_small(data, "domain-clip"):
+    if family == "codebook" and data is not None and is_too_small(data):
         codes = codes_for(data)
         name = OWN.format(k=codes or MOST_CODES[-1])
         ready, remark = (True, "") if codes else (False, TOO_FEW)

@@ -29,7 +29,9 @@ def card(dataset: ImageDataset) -> dict[str, Any]:
         "caption_names_class": dict(dataset.caption_names_class),
         "captions": {n: _caption_facts(c, learned) for n, c in dataset.captions.items()},
         "attributes": list(dataset.attributes),
-        "attribute_values": {n: _attribute_facts(a) for n, a in dataset.attributes.items()},
+        "attribute_values": {
+            n: _attribute_facts(a, learned) for n, a in dataset.attributes.items()
+        },
         "groups": None if dataset.groups is None else len(np.unique(dataset.groups)),
         "source": dataset.source,
         "licence": dataset.licence,
@@ -101,15 +103,20 @@ def _caption_facts(column: np.ndarray, learned: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _attribute_facts(column: np.ndarray) -> dict[str, Any]:
-    """Range of a number, or the commonest ten values of a text."""
+def _attribute_facts(column: np.ndarray, learned: np.ndarray) -> dict[str, Any]:
+    """Range of a number, or the commonest ten values of a text; of the pool and training images
+    (`learned`) those that have one."""
     if column.dtype.kind in "fiu":
-        finite = column[np.isfinite(column.astype(np.float64))]
-        return {"min": float(finite.min()), "max": float(finite.max())} if len(finite) else {}
+        is_known = np.isfinite(column.astype(np.float64))
+        finite, known = column[is_known], {"known": int(is_known[learned].sum())}
+        if not len(finite):
+            return known
+        return known | {"min": float(finite.min()), "max": float(finite.max())}
     values, times = np.unique(column, return_counts=True)
     commonest = np.argsort(-times, kind="stable")[:10]
     top = {str(values[i]): int(times[i]) for i in commonest}
-    return {"distinct": len(values), "values": top}
+    known = sum(bool(str(text)) for text in column[learned])
+    return {"known": known, "distinct": len(values), "values": top}
 
 
 def png(image: np.ndarray) -> bytes:

@@ -75,10 +75,17 @@ def _from_template(dataset: ImageDataset, template: str) -> Captioned:
 def _words(dataset: ImageDataset, field: str, rows: np.ndarray) -> np.ndarray:
     """What a field says of each row (n,), "" where unknown. Labels of the pool stay unread."""
     if field != CLASS:
-        return dataset.attributes[field][rows].astype(str)
+        return _texts(dataset.attributes[field][rows])
     labels = np.where(dataset.split[rows] == "train", dataset.labels[rows], UNLABELLED)
     names = np.array([name.replace("_", " ") for name in dataset.classes] + [""])
     return names[labels]  # UNLABELLED is the last, ""
+
+
+def _texts(column: np.ndarray) -> np.ndarray:
+    """The values as a person writes them (n,): 3 and not 3.0, and nothing where there is none."""
+    if column.dtype.kind != "f":
+        return column.astype(str)
+    return np.array([f"{value:.15g}" if np.isfinite(value) else "" for value in column.tolist()])
 
 
 def _names_class(dataset: ImageDataset, rows: np.ndarray, captions: list[str]) -> float:

@@ -246,15 +246,20 @@ def check_caption(wanted: str, columns: Collection[str], attributes: Collection[
 
 
 def most_captioned(
-    wanted: str | None, captioned: Mapping[str, int], *, labelled: int, unlabelled: int
+    wanted: str | None,
+    captioned: Mapping[str, int],
+    known: Mapping[str, int],
+    *,
+    labelled: int,
 ) -> int:
     """How many pool and training images domain-clip can learn from at most: without a column,
-    captions are made of classes, which the unlabelled do not have. captioned: images with a text,
-    by caption column; `wanted` is known to be one of these, or a template."""
+    captions are made of classes, which only the labelled ones have. captioned: images with a text,
+    by caption column; `wanted` is one of these, or a template. known: images with a value, by
+    attribute."""
     fields = template_fields(wanted or "")
-    if CLASS in fields or (wanted is None and COLUMN not in captioned):
-        return labelled
-    return labelled + unlabelled if fields else captioned[wanted or COLUMN]
+    if fields:  # all of them must be known of an image
+        return min(labelled if name == CLASS else known[name] for name in fields)
+    return labelled if wanted is None and COLUMN not in captioned else captioned[wanted or COLUMN]
 
 
 def too_few_captioned(dataset: str, count: int, fewest: int) -> UserError:

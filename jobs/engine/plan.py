@@ -62,7 +62,7 @@ class DatasetFacts:
     test: int
     classes: int
     captions: Mapping[str, int] = field(default_factory=dict)  # pool and train with a text
-    attributes: tuple[str, ...] = ()
+    attributes: Mapping[str, int] = field(default_factory=dict)  # the same of a value
     task: str = "classification"
     image_size: tuple[int, int] = (0, 0)  # typical (height, width)
 

@@ -45,8 +45,8 @@ def test_columns_are_summarised():
         "words": 3.0,
         "example": "a b c",
     }
-    assert found["attribute_values"]["t"] == {"min": 0.0, "max": 49.5}
-    assert found["attribute_values"]["who"] == {"distinct": 1, "values": {"x": 100}}
+    assert found["attribute_values"]["t"] == {"known": 50, "min": 0.0, "max": 49.5}
+    assert found["attribute_values"]["who"] == {"known": 50, "distinct": 1, "values": {"x": 100}}
 
 
 def test_uneven_few_and_absent_classes_are_warned_of():

@@ -57,16 +57,30 @@ def test_an_empty_caption_is_none(dataset):
     assert set(found.captions) == {"a dent"}
 
 
-@pytest.mark.parametrize("wanted", [None, "caption", "notes", "{class}"])
+TEMPLATES = ("{class}", "{material} of {thickness} mm", "{class} of {material}")
+
+
+@pytest.mark.parametrize("wanted", [None, "caption", "notes", *TEMPLATES])
 def test_what_is_admitted_is_what_is_learned_from(described, wanted: str | None):
     notes = np.array(["seen" if k % 3 else "" for k in range(len(described))])
     columns = {"notes": notes} | ({"caption": notes} if wanted == "caption" else {})
     told = replace(described, captions=columns)
+    rows = np.arange(len(told))
+    # known of all images of steel and no other, so that the fewest of a template are all of it
+    told.attributes["thickness"] = np.where(rows % 2 == 0, rows % 3, np.nan)
+    told.attributes["material"][told.split == "pool"] = "" if wanted == TEMPLATES[2] else "steel"
     facts = card(told)
     most = most_captioned(
         wanted,
         {name: column["captioned"] for name, column in facts["captions"].items()},
+        {name: column["known"] for name, column in facts["attribute_values"].items()},
         labelled=int((told.labels[told.indices("train")] != UNLABELLED).sum()),
-        unlabelled=len(told.indices("pool")),
     )
     assert len(captioned(told, wanted, fewest=1).rows) == most
+
+
+def test_a_number_is_written_as_a_person_does_and_an_unknown_one_is_no_caption(described):
+    thickness = np.where(np.arange(len(described)) % 2, 2.5, np.nan)
+    thickness[1] = 3
+    found = captioned(replace(described, attributes={"mm": thickness}), "{mm} mm", fewest=1)
+    assert set(found.captions) == {"2.5 mm", "3 mm"}
