@@ -9,7 +9,7 @@ from digpt.tokenizers.names import SUFFIXES
 from jobs.spec import arm_parts
 
 _ENDING = re.compile(  # of archives, tables and annotations
-    r"\.(zip|t(gz|bz2|xz)|tar(\.(gz|bz2|xz))?|csv|tsv|xlsx|parquet|jsonl?|ya?ml)$", re.I
+    r"\.(zip|t(gz|bz2|xz)|tar(\.(gz|bz2|xz))?|csv|tsv|xls[xm]|parquet|jsonl?|ya?ml)$", re.I
 )
 
 

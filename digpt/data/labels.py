@@ -104,7 +104,7 @@ def odd_labels(checked: Sequence[Checked]) -> list[Problem]:
     sizes = Counter(one.item.label for one in checked if one.item.label)
     alike: dict[str, set[str]] = defaultdict(set)
     for label in sizes:
-        alike[unicodedata.normalize("NFKC", label).strip().casefold()].add(label)
+        alike[_seen(label)].add(label)
     found = []
     for same in (sorted(names) for names in alike.values() if len(names) > 1):
         found.append(problem("class-alike", "", labels=tuple(map(repr, same))))
@@ -118,6 +118,12 @@ def odd_labels(checked: Sequence[Checked]) -> list[Problem]:
         if count < FEWEST:
             found.append(problem("class-few", "", label=label, count=count, least=FEWEST))
     return found
+
+
+def _seen(label: str) -> str:
+    """A class's name as it looks: of one width and case, without what takes no room."""
+    plain = unicodedata.normalize("NFKC", label)
+    return "".join(c for c in plain if unicodedata.category(c) != "Cf").strip().casefold()
 
 
 def _has_wide(label: str) -> bool:

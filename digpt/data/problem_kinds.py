@@ -156,6 +156,10 @@ _FOLDERS = {
         "{count} files are of kinds that are not read ({kinds}): they stay out.",
         "Export pictures as PNG or JPEG, annotations as COCO, Pascal VOC, YOLO or LabelMe.",
     ),
+    "tables-unread": _warning(
+        "Tables of kinds that are not read stay out: {count} ({kinds}).",
+        "Save them as .xlsx or CSV if they belong to the pictures.",
+    ),
     "files-packed": _warning(
         "{count} packed files stay closed, e.g. {name}.",
         "If they hold the pictures, give the archive itself, or unpack it.",
@@ -206,7 +210,17 @@ _TABLES = {
         "Nothing need be done if that is right; else name the right columns path and label.",
     ),
     "excel-bomb": _error("The Excel file unpacks to far more than its size.", "Save it anew."),
-    "excel-damaged": _error("The Excel file is damaged.", "Save it again as .xlsx."),
+    "excel-damaged": _error(
+        "The Excel file cannot be read: {reason}.", "Save it again as .xlsx, without a password."
+    ),
+    "excel-merged": _note(
+        "{count} cells are merged with one above, and take its value.",
+        "Nothing need be done if that is right; else undo the merging.",
+    ),
+    "excel-formulas": _warning(
+        "{count} cells hold formulas that were never computed: they count as empty.",
+        "Open the file in Excel and save it, or paste the values in their place.",
+    ),
     "excel-sheets": _note(
         "Only one of {count} sheets is read: {name!r}.",
         "If it is the wrong one, delete the others or save the right one as CSV.",

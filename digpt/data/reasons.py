@@ -21,6 +21,7 @@ REASONS: dict[str, str] = {
     "encrypted": "it is encrypted, and there is no key here",
     "other-kind": "it is no {kind} file, whatever its name says",
     "part-damaged": "a part of it is damaged, or of a kind that is not read here",
+    "excel-old": "it is of Excel before 2007, or protected by a password",
     "zip-damaged": "damaged inside the ZIP",
     "encoding": "its text is neither UTF-8, UTF-16 nor CP932; save it as UTF-8",
     "number": "{value!r} is no number",

@@ -8,7 +8,15 @@ from digpt.data.images import BadImage
 from digpt.data.layouts.coco import coco, coco_paths
 from digpt.data.layouts.folders import class_folders
 from digpt.data.layouts.huggingface import arrow_paths, huggingface
-from digpt.data.layouts.items import PACKED, UNREAD, Item, Layout, is_table, suffix_of
+from digpt.data.layouts.items import (
+    PACKED,
+    UNREAD,
+    UNREAD_TABLES,
+    Item,
+    Layout,
+    is_table,
+    suffix_of,
+)
 from digpt.data.layouts.labelme import is_labelme, labelme, labelme_paths
 from digpt.data.layouts.manifest import add_details, is_manifest, manifest, table_paths, understood
 from digpt.data.layouts.masks import mask_pairs
@@ -71,6 +79,7 @@ def _unread(source: Source, layout: Layout) -> list[Problem]:
     """Pictures of kinds that we cannot read, JSON files that nothing tells, packed files."""
     found = [p for p in source.files if suffix_of(p) in UNREAD]
     packed = [p for p in source.files if suffix_of(p) in PACKED]
+    tables = [p for p in source.files if suffix_of(p) in UNREAD_TABLES]
     told = [p for p in source.files if suffix_of(p) == ".json"]
     problems = []
     if all(item.shapes is None for item in layout.items):
@@ -81,6 +90,9 @@ def _unread(source: Source, layout: Layout) -> list[Problem]:
     if found:
         kinds = ", ".join(sorted(set(map(suffix_of, found))))
         problems.append(problem("files-unread", found[0], count=len(found), kinds=kinds))
+    if tables:
+        kinds = ", ".join(sorted(set(map(suffix_of, tables))))
+        problems.append(problem("tables-unread", tables[0], count=len(tables), kinds=kinds))
     if packed:
         problems.append(problem("files-packed", packed[0], count=len(packed), name=packed[0]))
     return problems

@@ -83,8 +83,11 @@ def _role(name: str) -> str:
 
 
 def _meaning(name: str) -> tuple[str | None, bool]:
-    """The role and whether it is sure."""
-    return _MEANING.get(_plain(name), (None, False))
+    """The role and whether it is sure; a remark in brackets leaves a doubt: 判定結果（目視）."""
+    plain = _plain(name)
+    if plain in _MEANING:
+        return _MEANING[plain]
+    return _MEANING.get(re.sub(r"\(.*\)$", "", plain), (None, False))[0], False
 
 
 def _plain(name: str) -> str:

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from digpt.data.images import BadImage
@@ -25,6 +26,7 @@ UNREAD = frozenset(  # pictures too, but raw, in layers, medical or moving
         *(".svg", ".jxl", ".exr", ".dcm", ".npy", ".npz", ".mp4", ".avi", ".mov", ".mkv", ".wmv"),
     )
 )
+UNREAD_TABLES = frozenset((".xls", ".xlsb", ".ods", ".numbers"))
 PACKED = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".lzh"))
 SPLIT_NAMES = {
     "pool": "pool", "unlabelled": "pool", "unlabeled": "pool",
@@ -155,6 +157,14 @@ class Places:
                 for known_as in (name, PurePosixPath(name).stem):
                     self._by_name.setdefault(known_as, []).append(path)
 
+    @cached_property
+    def _folded(self) -> dict[str, list[str]]:
+        """By name in small letters: Windows does not tell A.JPG from a.jpg."""
+        found: dict[str, list[str]] = {}
+        for name, paths in self._by_name.items():
+            found.setdefault(name.casefold(), []).extend(paths)
+        return found
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._by_path.values())
 
@@ -179,7 +189,7 @@ class Places:
         beside = self._by_path.get("/".join([*filter(None, [folder_of(near)]), *parts]))
         if beside:
             return [beside]
-        found = self._by_name.get(parts[-1], [])
+        found = self._by_name.get(parts[-1]) or self._folded.get(parts[-1].casefold(), [])
         if len(found) > 1:
             found = _longest_end(found, parts)
         if len(found) > 1 and split:

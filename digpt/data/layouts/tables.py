@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from digpt.data.images import BadImage
 from digpt.data.layouts.columns import header_row
 from digpt.data.layouts.damage import ENDS, damage
+from digpt.data.layouts.excel_marks import Merged, merged_cells, uncomputed
 from digpt.data.problems import Problem, problem
 from digpt.data.reasons import because
 from digpt.data.sources import Source
@@ -66,7 +67,7 @@ def _rows(source: Source, path: str) -> tuple[list[tuple[int, list[str]]], list[
     except (OSError, BadImage) as error:
         raise _Unreadable("table-unreadable", reason=because(error)) from error
     suffix = PurePosixPath(path).suffix.lower()
-    if suffix == ".xlsx":
+    if suffix in (".xlsx", ".xlsm"):
         return _from_excel(path, data)
     if suffix == ".parquet":
         return list(enumerate(_from_parquet(data), 1)), []
@@ -104,16 +105,33 @@ def _from_excel(path: str, data: bytes) -> tuple[list[tuple[int, list[str]]], li
             unpacked = sum(entry.file_size for entry in packed.infolist())
         if unpacked > max(len(data) * MAX_RATIO, 2**20) or unpacked > MOST_UNPACKED:
             raise _Unreadable("excel-bomb")
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        sheets = ((sheet.title, _of_sheet(sheet)) for sheet in book.worksheets)
+        book: Any = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        sheets = ((sheet, _of_sheet(sheet)) for sheet in book.worksheets)
         first = next(sheets)
-        name, rows = first if _has_header(first) else next(filter(_has_header, sheets), first)
-        count = len(book.worksheets)
+        sheet, rows = first if _has_header(first) else next(filter(_has_header, sheets), first)
+        count, inside = len(book.worksheets), sheet._worksheet_path
+        filled, empty = _fill(rows, merged_cells(data, inside)), uncomputed(data, inside)
     except _Unreadable:
         raise
     except Exception as error:  # a damaged file fails anywhere inside the library
-        raise _Unreadable("excel-damaged") from error
-    return rows, [problem("excel-sheets", path, count=count, name=name)] if count > 1 else []
+        raise _Unreadable("excel-damaged", reason=damage(data[:ENDS], b"", "Excel")) from error
+    said = [problem("excel-sheets", path, count=count, name=sheet.title)] if count > 1 else []
+    said += [problem("excel-merged", path, count=filled)] if filled else []
+    said += [problem("excel-formulas", path, count=empty)] if empty else []
+    return rows, said
+
+
+def _fill(rows: list[tuple[int, list[str]]], merged: list[Merged]) -> int:
+    """Give the cells below the header that are merged with one above its value; how many."""
+    header = header_row([row for _, row in rows])
+    count = 0
+    for column, first, last in merged if header is not None else []:
+        if first - 1 <= (header or 0) or column > len(rows[0][1]):
+            continue
+        for _, row in rows[first:last]:
+            row[column - 1] = rows[first - 1][1][column - 1]
+            count += 1
+    return count
 
 
 def _of_sheet(sheet: Any) -> list[tuple[int, list[str]]]:
@@ -128,7 +146,7 @@ def _of_sheet(sheet: Any) -> list[tuple[int, list[str]]]:
     return [(n, (row + [""] * width)[:width]) for n, row in rows]
 
 
-def _has_header(sheet: tuple[str, list[tuple[int, list[str]]]]) -> bool:
+def _has_header(sheet: tuple[Any, list[tuple[int, list[str]]]]) -> bool:
     return header_row([row for _, row in sheet[1]]) is not None
 
 

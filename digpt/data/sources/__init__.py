@@ -15,7 +15,7 @@ from digpt.data.sources.folder import FolderSource
 from digpt.data.sources.tars import TarSource
 from digpt.data.sources.zips import ZipSource
 
-TABLES = (".csv", ".tsv", ".xlsx", ".parquet", ".jsonl")
+TABLES = (".csv", ".tsv", ".xlsx", ".xlsm", ".parquet", ".jsonl")
 ANNOTATIONS = (".json", ".yaml", ".yml")
 _MAGIC = {  # first bytes -> kind; a plain tar says so at byte 257
     b"PK\x03\x04": "ZIP",

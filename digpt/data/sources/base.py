@@ -8,7 +8,7 @@ import numpy as np
 from digpt.data.images import EncodedImages, Indices, load_encoded
 from digpt.data.problems import Problem
 
-# macOS and Windows leave such files in every folder and archive
+# macOS and Windows leave such files in every folder and archive; ~$ is of files open in Excel
 _LEFTOVERS = frozenset(("__MACOSX", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN"))
 
 
@@ -49,4 +49,4 @@ class SourceImages:
 
 def is_hidden(parts: Sequence[str]) -> bool:
     """Whether any part of a path is hidden or a leftover."""
-    return any(part.startswith(".") or part in _LEFTOVERS for part in parts)
+    return any(part.startswith((".", "~$")) or part in _LEFTOVERS for part in parts)

@@ -269,8 +269,8 @@ def test_a_path_in_another_folder_is_not_matched_by_its_end(pictures):
 @pytest.mark.parametrize(
     ("name", "data", "what"),
     [
-        ("a.xlsx", b"PK\x03\x04 no Excel", "The Excel file is damaged"),
-        ("a.xlsx", KINDS["a.xlsx"][:-300], "The Excel file is damaged"),
+        ("a.xlsx", b"PK\x03\x04 no Excel", "The Excel file cannot be read: it is damaged"),
+        ("a.xlsx", KINDS["a.xlsx"][:-300], "The Excel file cannot be read: it is damaged"),
         ("a.xlsx", excel([("x", "y")]), "holds no rows below its header"),
         ("a.parquet", b"PAR1 nothing PAR1", "The Parquet file cannot be read"),
         ("a.parquet", KINDS["a.parquet"][:-40], "The Parquet file cannot be read"),
@@ -285,6 +285,53 @@ def test_a_broken_table_is_refused(pictures, name: str, data: bytes, what: str):
     found = read(pictures(data, name) / name, name="x")
     assert found.dataset is None
     assert what in errors(found)[0]
+
+
+def test_a_cell_that_is_merged_with_one_above_has_its_value(pictures):
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    rows = [("検査 2026", None), ("判定結果（目視）", "画像")]
+    labels = ["scratch", None, None, "good", None, "good"]
+    for row in [*rows, *((label, f"img/{i}.png") for i, label in enumerate(labels))]:
+        sheet.append(row)
+    for merged in ("A1:B1", "A3:A5", "A6:A7"):
+        sheet.merge_cells(merged)
+    out = io.BytesIO()
+    book.save(out)
+    found = read(pictures(out.getvalue(), "a.xlsm"), name="x")
+    assert found.dataset is not None, errors(found)
+    found_labels = [found.dataset.classes[k] for k in found.dataset.labels]
+    assert sorted(found_labels) == ["good"] * 3 + ["scratch"] * 3
+    assert "3 cells are merged" in " ".join(p.what for p in found.problems)
+
+
+def test_formulas_that_were_never_computed_are_told(pictures):
+    rows = [("path", "label"), *((f"img/{i}.png", '=IF(1,"a","b")') for i in range(6))]
+    found = read(pictures(excel(rows), "a.xlsx"), name="x")
+    assert "6 cells hold formulas" in " ".join(p.what for p in found.problems)
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "protected by a password"),
+        (b"path,label\nimg/0.png,good\n", "it is no Excel file"),
+        (b"<html><table></table></html>", "it is a web page"),
+    ],
+)
+def test_what_excel_did_not_write_is_told(pictures, data: bytes, what: str):
+    assert what in errors(read(pictures(data, "a.xlsx") / "a.xlsx", name="x"))[0]
+
+
+def test_names_are_found_whatever_their_case_and_other_tables_are_told(pictures):
+    root = pictures(table().replace("img/", "D:/img/").replace(".png", ".PNG"))
+    (root / "more.xls").write_bytes(b"x")
+    (root / "~$more.xlsx").write_bytes(b"x")
+    found = read(root, name="x")
+    assert found.dataset is not None, errors(found)
+    assert len(found.dataset) == 6
+    told = [p for p in found.problems if p.severity == "warning" and "xls" in p.file]
+    assert [p.code for p in told] == ["tables-unread"]
 
 
 def test_an_excel_bomb_is_refused(pictures):
