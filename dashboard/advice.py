@@ -10,8 +10,8 @@ from digpt.tokenizers.names import parse
 
 
 def advice(found: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
-    """Name and reason: clear or cheapest; no name where there are no-labels, where it is the only
-    one, or where the untrained control is not beaten."""
+    """Name and reason: clear, first or cheapest; no name where there are no-labels, where it is the
+    only one, or where the untrained control is not beaten."""
     name, reason = advise(
         {q["tokenizer"]: _ends(q["index"]) for q in found},
         {q["tokenizer"]: q["images_per_second"] for q in found},

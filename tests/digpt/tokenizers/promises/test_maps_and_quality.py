@@ -146,4 +146,6 @@ def test_advice_is_the_first_where_it_is_clear_else_the_quickest_of_its_equals()
     assert advise(clear, speeds) == ("slow", "clear")
     equal = clear | {"quick": (48, 44, 52)}
     assert advise(equal, speeds) == ("quick", "cheapest")
+    equal = clear | {"quick": (52, 44, 58)}
+    assert advise(equal, speeds) == ("quick", "first")
     assert advise({"slow": None}, speeds) == (None, "no-labels")
