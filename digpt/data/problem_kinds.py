@@ -430,6 +430,18 @@ _ANNOTATIONS = {
         "No class names are given; classes are called by their numbers.",
         "Right if the numbers are the classes; else copy dataset_info.json too.",
     ),
+    "arrow-labels": _note(
+        "The column {name!r} is taken as the classes, and not {others}.",
+        "Nothing need be done if that is right; else rename the right column to label.",
+    ),
+    "arrow-several": _warning(
+        "{count} pictures have several classes: the first counts, all stand in the attribute "
+        "labels.",
+        "Right if the first is the main one; else import for detection or split the classes.",
+    ),
+    "arrow-objects": _error(
+        "It has {boxes} boxes and {classes} classes of objects.", "Correct the row."
+    ),
     "arrow-class": _error(
         "The class {value!r} is not among the {count} names.", "Correct the row."
     ),

@@ -6,6 +6,8 @@ Read with pyarrow, which is here anyway: the `datasets` package would bring a do
 import json
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import date, time
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from digpt.data.images import BadImage, EncodedImages
@@ -31,7 +33,11 @@ from digpt.data.sources.base import SourceImages
 
 _KEPT_GROUPS = 4  # row groups of Parquet files in memory, about one for each thread
 _OBJECTS = ("objects", "object", "annotations")
-_CLASSES = ("category", "categories", "label", "labels")
+_BOXES = ("bbox", "bboxes", "boxes", "box")
+_CLASSES = (
+    *("category", "categories", "label", "labels", "class", "classes"),
+    *("category_id", "category_ids", "class_id", "label_id"),
+)
 _TEXTS = ("caption", "captions", "text")
 
 
@@ -117,6 +123,9 @@ def huggingface(source: Source, paths: list[str]) -> Layout:
         except _errors() as error:
             why = _why(source, path, error)
             layout.problems.append(problem("arrow-unreadable", path, reason=why))
+    several = [item for item in layout.items if ";" in item.attributes.get("labels", "")]
+    if several:
+        layout.problems.append(problem("arrow-several", several[0].path, count=len(several)))
     if unnamed:
         layout.problems.append(problem("arrow-no-names", unnamed[0]))
     layout.problems += shards.missing_files(source, paths)
@@ -172,12 +181,12 @@ def _read_file(
 ) -> bool:
     """Add the items of a file; whether its classes, if they are numbers, have names."""
     split = _split(path)
-    number, features = 0, {}
-    has_names = True
+    number, features, has_names, label = 0, {}, True, ""
     for batch, part in _parts(source, path, rows):
         if not number:
             features = _features(path, batch.schema, stated)
             has_names = _has_names(batch.schema, features)
+            label = _label_column(path, batch.schema.names, features, layout)
         batch.validate(full=True)  # offsets that lead elsewhere would crash the process
         pictures = _picture_column(batch.schema)
         others = [n for n in batch.schema.names if n != pictures]
@@ -187,7 +196,8 @@ def _read_file(
             number += 1
             rows.add(name, part, row)
             item = Item(name, None, split)
-            _describe(item, {n: column[row] for n, column in cells.items()}, features, layout)
+            described = {n: column[row] for n, column in cells.items()}
+            _describe(item, described, features, label, layout)
             layout.items.append(item)
     return has_names
 
@@ -234,13 +244,16 @@ def _picture_column(schema: Any) -> str | None:
     """The column of structs with the bytes of a picture, or one of bytes that is named so."""
     import pyarrow as pa  # noqa: PLC0415 - start-up time
 
-    for column in schema:
-        if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
-            return column.name
     bare = ("image", "img", "png", "jpg", "jpeg", "pixel_values")
     kinds = (pa.types.is_binary, pa.types.is_large_binary)
-    found = (c.name for c in schema if c.name in bare and any(is_(c.type) for is_ in kinds))
-    return next(found, None)
+    structs = [
+        c.name
+        for c in schema
+        if pa.types.is_struct(c.type) and c.type.get_field_index("bytes") >= 0
+    ]
+    binary = [c.name for c in schema if c.name in bare and any(is_(c.type) for is_ in kinds)]
+    named = [name for name in structs if name in bare]  # masks lie beside the pictures
+    return next(iter([*named, *structs, *binary]), None)
 
 
 def _features(path: str, schema: Any, stated: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -276,28 +289,59 @@ def _names(feature: Any) -> list[str]:
     return []
 
 
-def _describe(item: Item, cells: dict[str, Any], features: dict[str, Any], layout: Layout) -> None:
+def _label_column(
+    path: str, columns: Sequence[str], features: dict[str, Any], layout: Layout
+) -> str:
+    """The column of classes, "" where there is none; of several the one called label, else the
+    first, which is told."""
+    found = [
+        name
+        for name in columns
+        if name.lower() not in _OBJECTS and (_names(features.get(name)) or meaning(name) == "label")
+    ]
+    chosen = next((name for name in found if name.lower() == "label"), *found[:1] or [""])
+    if len(found) > 1 and all(p.code != "arrow-labels" for p in layout.problems):
+        others = tuple(name for name in found if name != chosen)
+        layout.problems.append(problem("arrow-labels", path, name=chosen, others=others))
+    return chosen
+
+
+def _describe(
+    item: Item, cells: dict[str, Any], features: dict[str, Any], label: str, layout: Layout
+) -> None:
     for name, cell in cells.items():
         feature, role = features.get(name), meaning(name)
         if name.lower() in _OBJECTS:
-            objects = _objects(cell)
+            objects = _objects(item, cell, layout)
             if objects is not None:
                 item.shapes = _shapes(item, objects, _names(feature), layout)
-        elif cell is None or isinstance(cell, (dict, list)):
             continue
-        elif _names(feature) or role == "label":
+        if name == label and isinstance(cell, list):
+            labels = [_label(item, one, _names(feature), layout) for one in cell]
+            item.label = next(filter(None, labels), None)
+            item.attributes["labels"] = ";".join(filter(None, labels))
+            continue
+        if isinstance(cell, list) and name.lower() == "captions":
+            cell = next((one for one in cell if isinstance(one, str)), None)
+        if cell is None or isinstance(cell, (dict, list)):
+            continue
+        if name == label:
             item.label = _label(item, cell, _names(feature), layout)
+        elif _names(feature):
+            item.attributes[name] = _label(item, cell, _names(feature), layout) or ""
         elif role == "group":
             item.group = str(cell)
         elif role == "split" and str(cell).lower() in SPLIT_NAMES:
             item.split = SPLIT_NAMES[str(cell).lower()]
         elif name.lower() in _TEXTS or name.lower().startswith("caption"):
             item.captions["caption" if name.lower() in _TEXTS else name.lower()] = str(cell)
-        elif isinstance(cell, (str, int, float)):
+        elif isinstance(cell, (str, int, float, date, time, Decimal)):
             item.attributes[name] = str(cell)
 
 
 def _label(item: Item, cell: Any, names: list[str], layout: Layout) -> str | None:
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
     if not names or isinstance(cell, str):
         return composed(str(cell).strip()) or None
     if isinstance(cell, int) and 0 <= cell < len(names):
@@ -308,16 +352,23 @@ def _label(item: Item, cell: Any, names: list[str], layout: Layout) -> str | Non
     return None
 
 
-def _objects(cell: Any) -> list[tuple[Any, Any]] | None:
+def _objects(item: Item, cell: Any, layout: Layout) -> list[tuple[Any, Any]] | None:
     """(box, class) of each object, from a struct of lists or a list of structs."""
     if isinstance(cell, list) and all(isinstance(one, dict) for one in cell):
-        cell = {name: [one.get(name) for one in cell] for name in ("bbox", "category")}
-    if not isinstance(cell, dict) or not isinstance(cell.get("bbox"), list):
+        keys = cell[0] if cell else ("bbox", "category")
+        cell = {key: [one.get(key) for one in cell] for key in keys}
+    if not isinstance(cell, dict):
         return None
-    classes = next((cell[name] for name in _CLASSES if name in cell), None)
-    if not isinstance(classes, list) or len(classes) != len(cell["bbox"]):
+    boxes = next((cell[name] for name in _BOXES if isinstance(cell.get(name), list)), None)
+    classes = next((cell[name] for name in _CLASSES if isinstance(cell.get(name), list)), None)
+    if boxes is None:
         return None
-    return list(zip(cell["bbox"], classes, strict=True))
+    if classes is None or len(classes) != len(boxes):
+        item.has_lost = True
+        facts = {"boxes": len(boxes), "classes": len(classes or ())}
+        layout.problems.append(problem("arrow-objects", item.path, **facts))
+        return None
+    return list(zip(boxes, classes, strict=True))
 
 
 def _shapes(

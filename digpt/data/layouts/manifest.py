@@ -23,6 +23,7 @@ from digpt.data.remarks import remark
 from digpt.data.shapes import Shape
 from digpt.data.sources import Source
 
+_LONGEST = 200  # characters of a path that is told
 _TRIED = 20  # rows that tell whether a column holds the names of pictures
 _SEVERAL = re.compile(r"\s*[;|、]\s*")  # between the classes of one picture
 
@@ -305,6 +306,8 @@ def _agree(path: str, named: str, folder: str) -> bool:
 
 
 def _not_found(table: str, where: str, named: str, count: int) -> Problem:
+    if len(named) > _LONGEST:  # no path, but perhaps a picture in Base64
+        named = f"{named[:_LONGEST]}…"
     if count:
         return problem("row-several", where, path=named, count=count)
     code = "row-missing" if _join(table, named) else "row-path"

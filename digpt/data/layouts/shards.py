@@ -14,6 +14,7 @@ from digpt.data.sources import Source
 from digpt.encodings import decoded
 
 _ABOUT = ("dataset_info.json", "state.json", "dataset_dict.json")
+_INFOS = ("dataset_info.json", "dataset_infos.json")
 _CACHED = "cache-"  # what `map` and `filter` leave beside the dataset
 _NUMBERED = re.compile(r"(.+-)(\d{5})-of-(\d{5})(\.\w+)")
 
@@ -73,11 +74,14 @@ def _numbered(paths: list[str]) -> list[str]:
 
 
 def stated_features(source: Source, problems: list[Problem]) -> dict[str, dict[str, Any]]:
-    """What each dataset_info.json says of the columns, by its folder; those unreadable are told."""
+    """What each dataset_info.json (formerly dataset_infos.json, by configuration) says of the
+    columns, by its folder; those unreadable are told."""
     found = {}
-    for path in (p for p in source.files if PurePosixPath(p).name == "dataset_info.json"):
+    for path in (p for p in source.files if PurePosixPath(p).name in _INFOS):
         try:
-            found[folder_of(path)] = features_in(_json(source, path))
+            content = _json(source, path)
+            whole = features_in(content) or features_in(next(iter(content.values()), {}))
+            found[folder_of(path)] = whole
         except (OSError, ValueError, RecursionError, BadImage) as error:
             problems.append(problem("arrow-info", path, reason=because(error)))
     return found

@@ -202,3 +202,55 @@ def test_arrow_files_of_the_format_for_files_come_in(tmp_path: Path):
     with pa.ipc.new_file(tmp_path / "train.arrow", table(1).schema) as out:
         out.write_table(table(1))
     assert sum(sum(c.values()) for c in read(tmp_path, name="x").counts.values()) == 10
+
+
+NAMES: dict[str, Any] = {"_type": "ClassLabel", "names": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "features", "classes", "told"),
+    [
+        ({"label": [0.0, 1.0] * 5}, {}, ("傷", "良品"), ""),
+        ({"coarse_label": [0] * 10}, {"coarse_label": NAMES}, ("傷", "良品"), "not coarse_label"),
+        ({"class": ["x", "y"] * 5}, {}, ("傷", "良品"), "'label' is taken as the classes"),
+        ({"label": [[0, 1], [1]] * 5}, {}, ("傷", "良品"), "5 pictures have several classes"),
+        ({"label": [k % 2 for k in range(10)]}, {"label": NAMES}, ("a", "b"), ""),
+    ],
+)
+def test_one_column_is_that_of_classes(
+    tmp_path: Path, columns: dict[str, Any], features: dict[str, Any], classes, told: str
+):
+    content = table(1).drop_columns([name for name in columns if name == "label"])
+    for name, cells in columns.items():
+        content = content.append_column(name, pa.array(cells))
+    found = read(save_to_disk(tmp_path / "hf", FEATURES | features, train=content), name="x")
+    assert found.dataset is not None, said(found)
+    assert found.dataset.classes == classes
+    assert told in said(found, "note") + said(found, "warning")
+
+
+def test_the_picture_and_not_its_mask_is_read(tmp_path: Path):
+    masks = table(7).column("image").combine_chunks()
+    content = table(1).add_column(0, "mask", masks)
+    plain = read(save_to_disk(tmp_path / "a", train=table(1)), name="x").dataset
+    both = read(save_to_disk(tmp_path / "b", train=content), name="x").dataset
+    assert plain is not None
+    assert both is not None
+    assert np.array_equal(both.images.load(range(10), 8), plain.images.load(range(10), 8))
+
+
+@pytest.mark.parametrize(
+    ("objects", "what"),
+    [
+        ([{"boxes": [[10.0, 5.0, 8.0, 4.0]], "category_id": [1]}] * 10, ""),
+        ([[{"bbox": [10.0, 5.0, 8.0, 4.0], "class": 1}]] * 10, ""),
+        ([{"bbox": [[1.0, 1.0, 5.0, 5.0]], "category": [1, 0]}] * 10, "1 boxes and 2 classes"),
+    ],
+)
+def test_objects_come_by_the_names_that_people_use(tmp_path: Path, objects: list, what: str):
+    features = FEATURES | {"objects": {"category": {"feature": FEATURES["label"]}}}
+    root = save_to_disk(tmp_path / "hf", features, train=table(1, objects=objects))
+    found = read(root, name="x", task="detection")
+    assert what in said(found)
+    if not what:
+        assert corners_in_pixels(found, 4) == [[10, 5, 18, 9]]
