@@ -49,7 +49,7 @@ def machine() -> str:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )
-    rate = calibrate("cpu", seconds=1.0)
+    rate = calibrate("cpu", 1, seconds=1.0)
     return (
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, GEMM "
         f"{rate.gflops:.0f} GFLOP/s with {rate.threads} threads, commit {commit.stdout.strip()}"

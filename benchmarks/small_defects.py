@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from digpt.data.dataset import SPLITS, UNLABELLED, ImageDataset, Images
 from digpt.data.images import resized
 from digpt.data.prepared import pixels
 from digpt.data.surfaces import surfaces
-from digpt.models.vit import normalise
+from digpt.models.vit import ViT, normalise
 from digpt.recipe import Recipe, Student
 from digpt.transfer.encoders import Encoder
 from digpt.transfer.features import as_images
@@ -142,10 +143,11 @@ def _of_surfaces(encoder: Encoder, images: np.ndarray) -> np.ndarray:
     """Mean and deviation of the patch features of each surface on trays (n, S, S, 3), tray by
     tray, (n * SIDE * SIDE, 2 D)."""
     encoder.eval()
+    vit = cast(ViT, encoder.vit)
     found = []
     for start in range(0, len(images), 64):
         seen = normalise(as_images(images[start : start + 64], DEVICE))
-        grid = encoder.vit.features(seen).patches  # (b, h, w, D)
+        grid = vit.features(seen).patches  # (b, h, w, D)
         own = grid.unflatten(2, (SIDE, -1)).unflatten(1, (SIDE, -1))
         parts = [own.mean(dim=(2, 4)), own.std(dim=(2, 4))]  # (b, SIDE, SIDE, D) each
         found.append(torch.cat(parts, dim=-1).flatten(0, 2).numpy())
