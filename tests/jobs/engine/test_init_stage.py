@@ -70,6 +70,7 @@ def run(plan: Plan, folder: Path, kinds: tuple[str, ...]) -> dict[str, Path]:
 
 def test_pretraining_goes_on_from_the_files_weights(checkpoint: Path, tmp_path: Path) -> None:
     spec = spec_of(f"official:{checkpoint}", lr=1e-8)
+    check_inits(spec)
     plan = make_plan(spec, DATA, digests(spec))
     made = run(plan, tmp_path / "run", ("prepare", "fit", "tokenize", "init", "pretrain"))
     published = load_encoder(tmp_path / "published")
