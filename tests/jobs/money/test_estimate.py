@@ -140,13 +140,9 @@ def test_no_slots_is_refused():
         plan(work("a"), slots=0)
 
 
-def test_calibration_measures_this_machine_within_a_second():
-    import time  # noqa: PLC0415  # beside torch, which only this test needs
-
+def test_calibration_measures_this_machine():
     from jobs.money.calibrate import calibrate  # noqa: PLC0415  # imports torch
 
-    start = time.perf_counter()
     seen = calibrate("cpu", 1, seconds=0.1)
-    assert time.perf_counter() - start < 2
     assert seen.device == "cpu"
     assert seen.gflops > 0.5
