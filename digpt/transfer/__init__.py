@@ -53,22 +53,6 @@ class Run:
     predictions: Predictions
 
 
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """What every protocol is given."""
-
-    encoder: Encoder
-    images: np.ndarray  # (N, S, S, 3) uint8
-    labels: np.ndarray  # (N,)
-    rows: dict[str, np.ndarray]  # split -> row numbers of its labelled images
-    classes: int
-    transfer: Transfer
-    label_seeds: Sequence[int]
-    device: torch.device | str
-    reporter: Reporter
-    kept: Kept
-
-
 def transfer(
     encoder: Encoder,
     dataset: ImageDataset,
@@ -98,19 +82,13 @@ def transfer(
             label_seeds=label_seeds,
             reporter=reporter,
         )
-    trial = _Trial(
-        encoder=encoder,
+    task = Task(
         images=_pixels(dataset),
         labels=dataset.labels,
-        rows=_rows(dataset),
         classes=len(dataset.classes),
-        transfer=transfer,
-        label_seeds=label_seeds,
-        device=device,
-        reporter=reporter,
-        kept=Kept(keep),
+        **_rows(dataset),
     )
-    return _finetune(trial)
+    return _finetune(encoder, task, transfer, label_seeds, device, reporter, Kept(keep))
 
 
 def features_of(
@@ -135,7 +113,7 @@ def read_out(
 ) -> list[Run]:
     """All runs of a protocol on features that `features_of` made, in the order of `transfer`."""
     fit, rows = pick(READ_OUTS, protocol, "protocol"), _rows(dataset)
-    labels = {split: dataset.labels[of_split] for split, of_split in rows.items()}
+    labels = {split: dataset.labels[rows[split]] for split in ("train", "val")}  # never of test
     subsets = list(_subsets(dataset.labels, rows["train"], transfer.label_budgets, label_seeds))
     counted, runs = Counted(reporter, sum(len(subset) for *_, subset in subsets)), []
     for budget, seed, subset in subsets:
@@ -149,30 +127,36 @@ def read_out(
     return runs
 
 
-def _finetune(trial: _Trial) -> list[Run]:
-    runs, recipe = [], trial.transfer
-    subsets = list(
-        _subsets(trial.labels, trial.rows["train"], recipe.finetune_budgets, trial.label_seeds)
-    )
-    counted = Counted(trial.reporter, _steps(trial.transfer, subsets))
+def _finetune(
+    encoder: Encoder,
+    task: Task,
+    transfer: Transfer,
+    label_seeds: Sequence[int],
+    device: torch.device | str,
+    reporter: Reporter,
+    kept: Kept,
+) -> list[Run]:
+    """All fine-tunings; `task` holds every training row, of which each sees its own."""
+    runs, recipe = [], transfer
+    subsets = list(_subsets(task.labels, task.train, transfer.finetune_budgets, label_seeds))
+    counted = Counted(reporter, _steps(transfer, subsets))
     for budget, seed, subset in subsets:
         if not runs or runs[-1].label_budget != budget:
-            recipe = trial.transfer  # all learning rates are open again
-        predictions = trial.kept.read(budget, seed)
+            recipe = transfer  # all learning rates are open again
+        predictions = kept.read(budget, seed)
         if predictions is not None:
             counted.add(recipe.finetune_all_steps(len(subset)))
         else:
-            rows = {**trial.rows, "train": subset}
             predictions = finetune(
-                trial.encoder,
-                Task(images=trial.images, labels=trial.labels, classes=trial.classes, **rows),
+                encoder,
+                task._replace(train=subset),
                 transfer=recipe,
                 seed=seed,
-                device=trial.device,
-                reporter=trial.reporter,
+                device=device,
+                reporter=reporter,
                 counted=counted,
             )
-            trial.kept.write(budget, seed, predictions)
+            kept.write(budget, seed, predictions)
         recipe = replace(recipe, finetune_lrs=(predictions.chosen["lr"],))
         runs.append(_run("finetune", budget, seed, subset, predictions))
     return runs

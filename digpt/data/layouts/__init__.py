@@ -87,12 +87,10 @@ def _unread(source: Source, layout: Layout) -> list[Problem]:
             problems += _broken(source, told[:LOOKED_AT])
         stems = {str(PurePosixPath(item.path).with_suffix("")) for item in layout.items}
         found += [path for path in told if path[:-5] in stems]
-    if found:
-        kinds = ", ".join(sorted(set(map(suffix_of, found))))
-        problems.append(problem("files-unread", found[0], count=len(found), kinds=kinds))
-    if tables:
-        kinds = ", ".join(sorted(set(map(suffix_of, tables))))
-        problems.append(problem("tables-unread", tables[0], count=len(tables), kinds=kinds))
+    for code, paths in (("files-unread", found), ("tables-unread", tables)):
+        if paths:
+            kinds = ", ".join(sorted(set(map(suffix_of, paths))))
+            problems.append(problem(code, paths[0], count=len(paths), kinds=kinds))
     if packed:
         problems.append(problem("files-packed", packed[0], count=len(packed), name=packed[0]))
     return problems
